@@ -78,12 +78,7 @@ export interface JobStore {
 	 * @throws LeaseLostError when the fence is stale or the job is terminal.
 	 * @returns the job as it is now (so that a worker sees `cancel_requested`).
 	 */
-	save(
-		jobId: string,
-		fence: number,
-		patch: JobPatch,
-		lease: { now: Millis; until: Millis } | { now: Millis; release: true },
-	): Promise<Job>;
+	save(jobId: string, fence: number, patch: JobPatch, lease: { now: Millis; until: Millis } | { now: Millis; release: true }): Promise<Job>;
 	/** Sets `cancel_requested` and makes the job due now. No effect on a terminal job. @returns the job, undefined when unknown. */
 	requestCancel(jobId: string, now: Millis): Promise<Job | undefined>;
 	/** Jobs not terminal, whose `run_at` is before `before` and whose lease (if any) ended before `before`, oldest first. */
@@ -239,7 +234,12 @@ export interface Site {
 		readonly credentials: SourceCredentials | null;
 	}): Promise<void>;
 	/** Removes whatever an interrupted `connect` may have left, when no connection is known. Best effort by credentials. */
-	cleanUp(request: { readonly url: string; readonly credentials: SourceCredentials; readonly job_id: string; readonly agent_key: string }): Promise<void>;
+	cleanUp(request: {
+		readonly url: string;
+		readonly credentials: SourceCredentials;
+		readonly job_id: string;
+		readonly agent_key: string;
+	}): Promise<void>;
 }
 
 /** One signed call to an agent (protocol: docs/migrator-protocol.md). */

@@ -1,0 +1,92 @@
+/**
+ * What stands behind the TTL schedule: deletes clones past their time, notices clones that died, and removes anything on
+ * the host that no live clone owns. Every pass is idempotent and safe beside others.
+ */
+import { isTerminal } from '../jobs/job.ts';
+import type { Telemetry } from '../ports.ts';
+import type { Clone } from './clone.ts';
+import { type DeleteJobDeps, expiryJobId, newDeleteJob } from './delete-job.ts';
+import { removeSlot, type SlotDeps } from './slots.ts';
+
+export interface CloneSweepDeps extends SlotDeps, DeleteJobDeps {
+	readonly telemetry: Telemetry;
+}
+
+export interface CloneSweepCounts {
+	readonly expired: number;
+	readonly lost: number;
+	readonly orphans: number;
+}
+
+export async function sweepClones(deps: CloneSweepDeps, limit = 100): Promise<CloneSweepCounts> {
+	const now = deps.clock.now();
+	let expired = 0;
+	for (const clone of await deps.clones.expired(now, limit)) {
+		await sendDeletion(deps, clone, now);
+		expired++;
+	}
+
+	// The host's list before the rows: a slot's row is written before it starts, so what is listed has a row by now.
+	const onHost = new Set(await deps.host.list());
+	let lost = 0;
+	const owned = new Set<string>();
+	let cursor: string | null = null;
+	do {
+		const page: { items: readonly Clone[]; next_cursor: string | null } = await deps.clones.allLive(cursor, 100);
+		for (const clone of page.items) {
+			if (clone.slot_id !== null) owned.add(clone.slot_id);
+			if (clone.state !== 'live' || clone.slot_id === null || onHost.has(clone.slot_id)) continue;
+			// It may have come up since the list was made.
+			if ((await deps.host.status(clone.slot_id)).state === 'gone') {
+				deps.telemetry.log('warn', 'A clone has died before its time.', { clone_id: clone.clone_id });
+				await sendDeletion(deps, clone, now);
+				lost++;
+			}
+		}
+		cursor = page.next_cursor;
+	} while (cursor !== null);
+
+	let orphans = 0;
+	const known = new Set<string>();
+	for (const slot of await deps.clones.slots()) {
+		known.add(slot.slot_id);
+		if (slot.state !== 'claimed' || owned.has(slot.slot_id)) continue;
+		// Claimed, but no live clone has it: its job is over, or is just about to write the clone's row.
+		const job = slot.job_id === null ? undefined : await deps.jobs.get(slot.job_id);
+		if (job !== undefined && !isTerminal(job.status)) continue;
+		// The clone may have come live, or its job to its end, since the rows were read.
+		const clone = job?.clone_id == null ? undefined : await deps.clones.get(job.clone_id);
+		if (clone !== undefined && clone.state !== 'deleted' && clone.slot_id === slot.slot_id) continue;
+		await removeSlot(deps, slot.slot_id);
+		orphans++;
+	}
+	for (const slotId of onHost) {
+		if (known.has(slotId) || (await deps.clones.getSlot(slotId)) !== undefined) continue;
+		await deps.host.remove(slotId);
+		orphans++;
+	}
+	if (orphans > 0) deps.telemetry.log('warn', 'Removed what no live clone owned.', { orphans });
+	return { expired, lost, orphans };
+}
+
+/** Sends the clone's own delete job, due now, making it again if it is lost or ended without deleting. */
+async function sendDeletion(deps: CloneSweepDeps, clone: Clone, now: number): Promise<void> {
+	const jobId = expiryJobId(clone);
+	const job = await deps.jobs.get(jobId);
+	const lost = clone.expires_at === null || clone.expires_at > now;
+	if (job === undefined || isTerminal(job.status) || lost) {
+		// A job of this minute: two sweeps at once make one.
+		const sweepId = `delete-${(await digest(`${clone.job_id} ${Math.floor(now / 60_000)}`)).slice(0, 12)}`;
+		const accepted = newDeleteJob(clone, { job_id: sweepId, reason: 'sweep', now, run_at: now });
+		if ((await deps.jobs.get(sweepId)) === undefined) await deps.jobs.accept({ job: accepted, idempotency: null, clone: null });
+		await deps.queue.send(sweepId);
+	} else {
+		await deps.queue.send(jobId);
+	}
+}
+
+/** Lower-case hex SHA-256, by Web Crypto (in every runtime; no I/O). */
+async function digest(text: string): Promise<string> {
+	const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+	return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
