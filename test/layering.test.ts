@@ -8,8 +8,8 @@ const root = resolve(import.meta.dirname, '..');
 
 const folder = mkdtempSync(join(tmpdir(), 'layering-'));
 const rules = JSON.parse(readFileSync(join(root, 'biome.json'), 'utf8')) as Record<string, unknown>;
-delete rules['$schema'];
-delete rules['vcs'];
+delete rules.$schema;
+delete rules.vcs;
 writeFileSync(join(folder, 'biome.json'), JSON.stringify(rules));
 afterAll(() => rmSync(folder, { recursive: true }));
 
