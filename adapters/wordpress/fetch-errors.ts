@@ -1,4 +1,5 @@
-import { PermanentError, ProductError, TransientError } from '../../core/errors.ts';
+import { PermanentError, ProductError } from '../../core/errors.ts';
+import { siteError } from './site-errors.ts';
 
 const TLS_CODES = new Set([
 	'CERT_HAS_EXPIRED',
@@ -13,7 +14,8 @@ const TLS_CODES = new Set([
 
 const TIMEOUT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
 
-const BROKEN_ANSWER_CODES = new Set(['HPE_INVALID_CONSTANT', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
+/** Brotli's errors, and a body shorter or longer than announced. */
+const BROKEN_ANSWER_CODES = new Set(['ERR_BROTLI_DECODER_ERROR_UNREACHABLE', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_SOCKET_BODY']);
 
 /** The answer is larger than the caller allowed. */
 export class AnswerTooLargeError extends PermanentError {
@@ -34,27 +36,11 @@ export function fetchError(cause: unknown, headerLimit: number): ProductError {
 	if (cause instanceof ProductError) return cause;
 	const code = codeOf(cause);
 	const name = cause instanceof Error ? cause.name : '';
-	if (TLS_CODES.has(code)) {
-		return new PermanentError(
-			'tls_invalid',
-			`The site's certificate is not valid (${code}). Renew it, or give the address that the certificate is for.`,
-			{ cause },
-		);
-	}
+	if (TLS_CODES.has(code)) return siteError('tls_invalid', { cause, detail: code });
 	if (code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HPE_HEADER_OVERFLOW') return new AnswerTooLargeError('headers', headerLimit);
-	if (code === 'ENOTFOUND') {
-		return new TransientError('host_not_found', 'The name of the site does not resolve. Check the spelling and its DNS records.', {
-			cause,
-		});
-	}
-	if (TIMEOUT_CODES.has(code) || name === 'TimeoutError') {
-		return new TransientError('source_timeout', 'The site did not answer in time. Try again when it is less busy.', { cause });
-	}
-	if (name === 'AbortError') return new TransientError('aborted', 'The request was given up before the site answered.', { cause });
-	if (code.startsWith('Z_') || code.startsWith('ERR__ERROR') || BROKEN_ANSWER_CODES.has(code) || code.startsWith('HPE_')) {
-		return new TransientError('bad_answer', 'The site sent an answer that is cut off or broken.', { cause });
-	}
-	return new TransientError('source_unavailable', `The site could not be reached, or cut the connection (${code || name}).`, {
-		cause,
-	});
+	if (code === 'ENOTFOUND') return siteError('host_not_found', { cause });
+	if (TIMEOUT_CODES.has(code) || name === 'TimeoutError') return siteError('source_timeout', { cause });
+	if (name === 'AbortError') return siteError('aborted', { cause });
+	if (code.startsWith('Z_') || code.startsWith('HPE_') || BROKEN_ANSWER_CODES.has(code)) return siteError('bad_answer', { cause });
+	return siteError('source_unavailable', { cause, detail: code || name });
 }

@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream';
 import { pipeline as pipelineDone } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
-import { TransientError } from '../../core/errors.ts';
 import { AnswerTooLargeError, fetchError } from './fetch-errors.ts';
+import { siteError } from './site-errors.ts';
 
 /** An answer whose body is read once, as a stream, and never past the limit: neither as sent nor as decompressed. */
 export class GuardedResponse {
@@ -117,7 +117,7 @@ export class GuardedResponse {
 		const encoding = (this.header('content-encoding') ?? 'identity').trim().toLowerCase();
 		if (encoding === 'identity' || encoding === '') return this.#body;
 		const make = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress }[encoding];
-		if (make === undefined) throw new TransientError('bad_answer', 'The site compressed its answer in a way that was not asked for.');
+		if (make === undefined) throw siteError('bad_answer', { detail: 'compressed in a way that was not asked for' });
 		const decoder = make();
 		// Errors reach the reader through the decoder, which the pipeline destroys with them.
 		pipeline(this.#body, decoder, () => {});
