@@ -1,0 +1,129 @@
+import type { Clone } from '../clones/clone.ts';
+import type { Job } from '../jobs/job.ts';
+import type { ApiDeps } from './deps.ts';
+import { canonicalJson, sha256Hex } from './digest.ts';
+import { Problem } from './problems.ts';
+import type { CloneRequest } from './request-schemas.ts';
+import { normalizeSourceUrl } from './source-url.ts';
+
+/**
+ * Accepts a clone job: one write, then one send. When the send fails the job is accepted all the same; the sweep sends it.
+ * @param request validated
+ * @param idempotencyKey the caller's, or null
+ * @returns the job, or the earlier one of the same key and request
+ * @throws Problem `rate_limited`, `too_many_clones`, `idempotency_conflict`, `clone_id_taken`
+ */
+export async function createClone(deps: ApiDeps, owner: string, request: CloneRequest, idempotencyKey: string | null): Promise<Job> {
+	const wait = await deps.limiter.take(owner);
+	if (wait !== null) throw new Problem('rate_limited', { headers: { 'Retry-After': String(wait) } });
+
+	const now = deps.clock.now();
+	const keyHash = idempotencyKey === null ? null : await sha256Hex(`${owner}\0${idempotencyKey}`);
+	const jobId = `clone-${keyHash === null ? deps.random.hex(12) : keyHash.slice(0, 12)}`;
+	// A repeated request is answered with its job even by a caller who has no clone left to make.
+	if (!(await hasRoom(deps, owner)) && (keyHash === null || (await deps.jobs.get(jobId)) === undefined)) {
+		throw new Problem('too_many_clones', { headers: { 'Retry-After': '60' } });
+	}
+
+	const { source_password, ...visible } = { ...request, source_url: normalizeSourceUrl(request.source_url) };
+	const cloneId = request.customer_id ?? jobId;
+	const clone: Clone = {
+		clone_id: cloneId,
+		owner,
+		job_id: jobId,
+		state: 'provisioning',
+		generation: 1,
+		created_at: now,
+		ttl_minutes: request.ttl_minutes,
+		expires_at: null,
+		slot_id: null,
+		url: null,
+		source_url: visible.source_url,
+		facts: { access: request.access },
+	};
+	const job: Job = {
+		job_id: jobId,
+		owner,
+		type: 'clone',
+		status: 'pending',
+		progress: 0,
+		status_message: 'Accepted',
+		created_at: now,
+		updated_at: now,
+		completed_at: null,
+		estimated_completion: null,
+		input: { ...withoutUndefined(visible), clone_id: cloneId },
+		sealed_input: await deps.secrets.seal(JSON.stringify({ source_password }), { job_id: jobId, owner }),
+		result: null,
+		sealed_result: null,
+		error: null,
+		clone_id: cloneId,
+		deadline: now + deps.settings.cloneDeadlineSeconds * 1000,
+		run_at: now,
+		step: null,
+		attempt: 0,
+		outputs: {},
+		undoing: null,
+		cancel_requested: false,
+		fence: 0,
+		lease_holder: null,
+		lease_until: 0,
+	};
+	const accepted = await deps.jobs.accept({
+		job,
+		clone,
+		idempotency:
+			keyHash === null
+				? null
+				: // The key is part of the hash: the row alone is no way to try passwords out.
+					{
+						key_hash: keyHash,
+						body_hash: await sha256Hex(`clone\0${owner}\0${idempotencyKey}\0${canonicalJson({ ...visible, source_password })}`),
+					},
+	});
+	switch (accepted.outcome) {
+		case 'accepted':
+			await sendJob(deps, job);
+			return job;
+		case 'duplicate':
+			return accepted.job;
+		case 'idempotency_conflict':
+			throw new Problem('idempotency_conflict');
+		case 'clone_id_taken':
+			throw new Problem('clone_id_taken', {
+				errors: [{ field: 'customer_id', pointer: '#/customer_id', code: 'taken', message: 'A live clone already has this name.' }],
+			});
+	}
+}
+
+/** Sends an accepted job's id. A queue that fails costs time, not the job. */
+export async function sendJob(deps: Pick<ApiDeps, 'queue' | 'telemetry'>, job: Job): Promise<void> {
+	try {
+		await deps.queue.send(job.job_id);
+	} catch (error) {
+		deps.telemetry.log('error', 'An accepted job could not be sent to the queue; the sweep will send it.', { job_id: job.job_id, error });
+		deps.telemetry.metric('job_send_failed', 1, 'count', { type: job.type });
+	}
+}
+
+async function hasRoom(deps: ApiDeps, owner: string): Promise<boolean> {
+	const limit = deps.settings.liveClonesPerOwner;
+	if (limit === null) return true;
+	let counted = 0;
+	let cursor: string | null = null;
+	do {
+		const page: { items: readonly Clone[]; next_cursor: string | null } = await deps.clones.list(owner, {
+			limit: Math.min(100, limit - counted),
+			cursor,
+		});
+		counted += page.items.length;
+		cursor = page.next_cursor;
+	} while (cursor !== null && counted < limit);
+	return counted < limit;
+}
+
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+	return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as {
+		[K in keyof T]: Exclude<T[K], undefined>;
+	};
+}
