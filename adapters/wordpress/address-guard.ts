@@ -38,9 +38,22 @@ export function isPublicAddress(address: string): boolean {
 	return parsed.match(GLOBAL_UNICAST_IPV6) && parsed.range() === 'unicast';
 }
 
+/** What may be asked for, and where it may lie. */
+export interface AddressPolicy {
+	/** What is wrong with a URL by its text, or null. */
+	urlProblem(url: string): string | null;
+	/** Whether an IP address may be dialled. */
+	allows(address: string): boolean;
+}
+
+export const publicOnly: AddressPolicy = { urlProblem: (url) => sourceUrlProblem(url), allows: isPublicAddress };
+
+/** For one-machine use: whatever this machine can reach. */
+export const anywhere: AddressPolicy = { urlProblem: (url) => sourceUrlProblem(url, { allowPrivate: true }), allows: () => true };
+
 /** Refuses what the text of a URL alone gives away: scheme, user info, port, literal address. @throws SourceNotAllowedError */
-export function checkSourceUrl(url: string | URL, allowPrivate: boolean): URL {
-	const problem = sourceUrlProblem(String(url), { allowPrivate });
+export function checkSourceUrl(url: string | URL, policy: AddressPolicy): URL {
+	const problem = policy.urlProblem(String(url));
 	if (problem !== null) throw new SourceNotAllowedError(problem);
 	return new URL(url);
 }
@@ -49,14 +62,14 @@ export function checkSourceUrl(url: string | URL, allowPrivate: boolean): URL {
  * A name lookup for net.connect: answers only with addresses that were checked, and the socket connects to exactly
  * those, so there is no second lookup that could answer otherwise. One private address among the answers refuses all.
  */
-export function guardedLookup(resolve: Resolver, allowPrivate: boolean): LookupFunction {
+export function guardedLookup(resolve: Resolver, policy: AddressPolicy): LookupFunction {
 	return (hostname, options, callback) => {
 		resolve(bareHost(hostname)).then(
 			(addresses) => {
 				const [first] = addresses;
 				if (first === undefined) {
 					callback(Object.assign(new Error('the name has no address'), { code: 'ENOTFOUND' }), '', 0);
-				} else if (!allowPrivate && !addresses.every(({ address }) => isPublicAddress(address))) {
+				} else if (!addresses.every(({ address }) => policy.allows(address))) {
 					callback(new SourceNotAllowedError('resolves to an address that is not on the public internet'), '', 0);
 				} else if (options.all) {
 					callback(null, [...addresses]);
@@ -69,24 +82,24 @@ export function guardedLookup(resolve: Resolver, allowPrivate: boolean): LookupF
 	};
 }
 
-/** An undici connector that dials public addresses only, names and literals alike. HTTP/1.1; no proxy. */
+/** An undici connector that dials allowed addresses only, names and literals alike. HTTP/1.1; no proxy. */
 export function guardedConnector(options: {
 	readonly resolve: Resolver;
-	readonly allowPrivate: boolean;
+	readonly policy: AddressPolicy;
 	readonly timeoutMs: number;
-	/** PEM certificates to trust beside the usual ones. */
+	/** PEM certificates to trust instead of the usual ones. */
 	readonly ca?: string;
 }): buildConnector.connector {
 	const connect = buildConnector({
 		timeout: options.timeoutMs,
 		allowH2: false,
-		lookup: guardedLookup(options.resolve, options.allowPrivate),
+		lookup: guardedLookup(options.resolve, options.policy),
 		autoSelectFamily: true,
 		...(options.ca === undefined ? {} : { ca: options.ca }),
 	});
 	return (target, callback) => {
 		// net.connect looks up names only, so a literal needs its own check.
-		if (!options.allowPrivate && isIP(target.hostname) !== 0 && !isPublicAddress(target.hostname)) {
+		if (isIP(target.hostname) !== 0 && !options.policy.allows(target.hostname)) {
 			callback(new SourceNotAllowedError('points to an address that is not on the public internet'), null);
 			return;
 		}

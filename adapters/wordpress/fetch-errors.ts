@@ -14,8 +14,8 @@ const TLS_CODES = new Set([
 
 const TIMEOUT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
 
-/** Brotli's errors, and a body shorter or longer than announced. */
-const BROKEN_ANSWER_CODES = new Set(['ERR_BROTLI_DECODER_ERROR_UNREACHABLE', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_SOCKET_BODY']);
+/** Beside zlib's (Z_), Brotli's (ERR_) and the HTTP parser's (HPE_). */
+const BROKEN_ANSWER_CODES = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
 
 /** The answer is larger than the caller allowed. */
 export class AnswerTooLargeError extends PermanentError {
@@ -41,6 +41,6 @@ export function fetchError(cause: unknown, headerLimit: number): ProductError {
 	if (code === 'ENOTFOUND') return siteError('host_not_found', { cause });
 	if (TIMEOUT_CODES.has(code) || name === 'TimeoutError') return siteError('source_timeout', { cause });
 	if (name === 'AbortError') return siteError('aborted', { cause });
-	if (code.startsWith('Z_') || code.startsWith('HPE_') || BROKEN_ANSWER_CODES.has(code)) return siteError('bad_answer', { cause });
+	if (/^(Z_|HPE_|ERR__ERROR|ERR_BROTLI)/.test(code) || BROKEN_ANSWER_CODES.has(code)) return siteError('bad_answer', { cause });
 	return siteError('source_unavailable', { cause, detail: code || name });
 }

@@ -1,5 +1,13 @@
 import { Agent } from 'undici';
-import { checkSourceUrl, guardedConnector, type Resolver, systemResolver } from './address-guard.ts';
+import {
+	type AddressPolicy,
+	anywhere,
+	checkSourceUrl,
+	guardedConnector,
+	publicOnly,
+	type Resolver,
+	systemResolver,
+} from './address-guard.ts';
 import { fetchError } from './fetch-errors.ts';
 import { GuardedResponse } from './guarded-response.ts';
 import { checkRedirect, parseLocation, RedirectRefusedError } from './site-redirects.ts';
@@ -7,6 +15,8 @@ import { checkRedirect, parseLocation, RedirectRefusedError } from './site-redir
 export interface GuardedFetchOptions {
 	/** Allows private and loopback addresses and any port (for one-machine use). Everything else stays as strict. */
 	readonly allowPrivate: boolean;
+	/** In place of the policy that `allowPrivate` names. */
+	readonly policy?: AddressPolicy;
 	/** @default 3 */
 	readonly maxRedirects?: number;
 	/** Name lookup, TCP and TLS. @default 10 000 */
@@ -78,10 +88,11 @@ export const isRedirect = (response: GuardedResponse): boolean =>
 export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
 	const maxRedirects = options.maxRedirects ?? 3;
 	const maxHeaderBytes = options.maxHeaderBytes ?? 32 * 1024;
+	const policy = options.policy ?? (options.allowPrivate ? anywhere : publicOnly);
 	const agent = new Agent({
 		connect: guardedConnector({
 			resolve: options.resolve ?? systemResolver,
-			allowPrivate: options.allowPrivate,
+			policy,
 			timeoutMs: options.connectTimeoutMs ?? 10_000,
 			...(options.ca === undefined ? {} : { ca: options.ca }),
 		}),
@@ -123,7 +134,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
 
 	return {
 		async fetch(request) {
-			const start = checkSourceUrl(request.url, options.allowPrivate);
+			const start = checkSourceUrl(request.url, policy);
 			const limit = AbortSignal.timeout(request.totalTimeoutMs ?? options.totalTimeoutMs ?? 120_000);
 			const signal = request.signal ? AbortSignal.any([limit, request.signal]) : limit;
 			const follow = request.followRedirects !== false && ['GET', 'HEAD'].includes(request.method ?? 'GET');
@@ -141,7 +152,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
 				await response.discard();
 				if (hop === maxRedirects) throw new RedirectRefusedError(`redirects more than ${maxRedirects} times`);
 				// The literal check first: an address inside is refused as such, wherever it is.
-				const next = checkSourceUrl(parseLocation(url, location), options.allowPrivate);
+				const next = checkSourceUrl(parseLocation(url, location), policy);
 				checkRedirect(start, url, next);
 				url = next;
 			}

@@ -29,9 +29,6 @@ const MAX_SKEW = 30 * 24 * 3600;
 /** What is remembered of agents (their clocks, the user agent they take); the oldest is forgotten. */
 const REMEMBERED_AGENTS = 1000;
 
-/** What an agent calls a fault that another try may not meet. The frame decides, so statuses do not count. */
-const TRANSIENT_AGENT_CODES = new Set(['busy', 'locked', 'timeout', 'internal', 'database_error', 'io_error', 'agent_failed']);
-
 interface Habits {
 	/** Agent's clock minus ours, in seconds. */
 	offset: number;
@@ -95,7 +92,7 @@ export function createMigratorClient(options: MigratorClientOptions): MigratorCl
 			habit.browser = exchange.answer !== null;
 		}
 		if (exchange.answer === null) throw strangerError(exchange, clock.now());
-		if (!exchange.answer.ok) throw agentError(exchange.answer);
+		if (!exchange.answer.ok) throw agentError(exchange.answer, exchange.response.status);
 		return { data: exchange.answer.data, payload: exchange.answer.payload };
 	}
 
@@ -132,11 +129,12 @@ function skewOf(exchange: Exchange, now: number): number | null {
 	return Math.abs(offset) <= MAX_SKEW ? offset : null;
 }
 
-function agentError(answer: AgentAnswer): ProductError {
+/** An agent answers 4xx when the same call would fail again, 5xx or a time to wait when it is worth another try. */
+function agentError(answer: AgentAnswer, status: number): ProductError {
 	const message = answer.message === '' ? 'The agent on the site could not do what it was asked.' : answer.message;
-	if (answer.retryAfterSeconds !== undefined)
-		return new TransientError(answer.code, message, { retryAfterSeconds: answer.retryAfterSeconds });
-	return TRANSIENT_AGENT_CODES.has(answer.code) ? new TransientError(answer.code, message) : new PermanentError(answer.code, message);
+	const { retryAfterSeconds } = answer;
+	if (retryAfterSeconds === undefined && status < 500) return new PermanentError(answer.code, message);
+	return new TransientError(answer.code, message, retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
 }
 
 /** Nothing in the body was the agent's. */
