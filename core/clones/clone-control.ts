@@ -6,7 +6,7 @@ import { type DeleteJobDeps, scheduleDeletion } from './delete-job.ts';
 import { type SlotDeps, slotAgent } from './slots.ts';
 
 export interface CloneControlDeps extends SlotDeps, DeleteJobDeps {
-	readonly agents: AgentClient;
+	readonly cloneAgents: AgentClient;
 	readonly settings: { readonly hostGraceSeconds: number };
 }
 
@@ -37,7 +37,7 @@ export function cloneControl(deps: CloneControlDeps): CloneControl {
 			const written = await deps.clones.update(clone.clone_id, clone.generation, { expires_at: expiresAt, ttl_minutes: ttlMinutes });
 			if (written === undefined) throw new TransientError('clone_busy', 'The clone is being changed by several requests at once.');
 			await scheduleDeletion(deps, written);
-			await deps.agents.call(await slotAgent(deps, clone.slot_id, clone.url), 'set_expiry', { expires_at: Math.floor(expiresAt / 1000) });
+			await deps.cloneAgents.call(await slotAgent(deps, clone.slot_id, clone.url), 'set_expiry', { expires_at: Math.floor(expiresAt / 1000) });
 			if (expiresAt < clone.expires_at) await deps.host.extend(clone.slot_id, hostDeadline);
 			return written;
 		},

@@ -20,7 +20,10 @@ export interface CloneJobDeps extends SlotDeps {
 	readonly jobs: JobStore;
 	readonly queue: JobQueue;
 	readonly site: Site;
-	readonly agents: AgentClient;
+	/** To sources: any address that the policy allows. */
+	readonly sourceAgents: AgentClient;
+	/** To clones: only addresses that the host gave. */
+	readonly cloneAgents: AgentClient;
 	readonly ttl: TtlSchedule;
 	readonly telemetry: Telemetry;
 	readonly settings: CloneSettings;
@@ -129,7 +132,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 		async run(context) {
 			const connection = connectionSchema.parse(context.output('connect'));
 			const { source_key } = await prepared(context);
-			const answer = await deps.agents.call(
+			const answer = await deps.sourceAgents.call(
 				{ agent_url: connection.agent_url, key_id: context.job.job_id, agent_key: source_key },
 				'preflight',
 				{},
@@ -216,7 +219,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			const agent = await slotAgent(deps, slot_id, booted.url);
 			let status = await readStatus(agent);
 			if (status.state === 'idle') {
-				await deps.agents.call(agent, 'import_start', {
+				await deps.cloneAgents.call(agent, 'import_start', {
 					source: { agent_url: connection.agent_url, key_id: job.job_id, agent_key: source_key, url: facts.home_url },
 					target: { url: booted.url },
 					job_id: job.job_id,
@@ -242,7 +245,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			return done(JSON.parse(JSON.stringify({ proof: status.proof, facts: status.facts ?? {} })) as Json);
 
 			async function readStatus(target: typeof agent) {
-				return parseAnswer(importStatusSchema, 'import_status', await deps.agents.call(target, 'import_status', {}));
+				return parseAnswer(importStatusSchema, 'import_status', await deps.cloneAgents.call(target, 'import_status', {}));
 			}
 		},
 	};
@@ -276,12 +279,12 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			const { slot_id, php } = claimSchema.parse(context.output('claim'));
 			const facts = preflightSchema.parse(context.output('preflight'));
 			const agent = await slotAgent(deps, slot_id, booted.url);
-			const link = parseAnswer(loginLinkSchema, 'login_link', await deps.agents.call(agent, 'login_link', {}));
+			const link = parseAnswer(loginLinkSchema, 'login_link', await deps.cloneAgents.call(agent, 'login_link', {}));
 			const expiresAt = deps.clock.now() + request.ttl_minutes * 60_000;
 			if (!(await deps.host.extend(slot_id, expiresAt + deps.settings.hostGraceSeconds * 1000))) {
 				throw new PermanentError('clone_lost', 'The clone ended before it was ready. Ask for a new one.');
 			}
-			await deps.agents.call(agent, 'set_expiry', { expires_at: Math.floor(expiresAt / 1000) });
+			await deps.cloneAgents.call(agent, 'set_expiry', { expires_at: Math.floor(expiresAt / 1000) });
 			const clone = await updateClone(request.clone_id, {
 				state: 'live',
 				expires_at: expiresAt,

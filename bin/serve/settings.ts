@@ -1,0 +1,85 @@
+/** Settings of the one-machine service: flags of `npm start`. All faults are reported together. */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+export interface ServeSettings {
+	readonly host: string;
+	readonly port: number;
+	readonly data: string;
+	readonly cache: string;
+	readonly warm: number;
+	readonly workers: number;
+	readonly allowPrivateSites: boolean;
+	/** Clone requests a minute and owner; Infinity: no limit. */
+	readonly requestsPerMinute: number;
+	readonly clonesPerOwner: number | null;
+	readonly sweepSeconds: number;
+}
+
+export const USAGE = `npm start -- [options]
+  --port N                 where to listen (8080; 0: any free port)
+  --address A              on which address (127.0.0.1)
+  --data DIR               where everything is kept (.data)
+  --cache DIR              where WordPress is kept between runs (~/.cache/wp-clone)
+  --warm N                 booted clones kept ready (1; each takes about 250 MB)
+  --workers N              jobs carried on at once (4)
+  --host playground        what runs the clones
+  --allow-private-sites    clone sites at private and loopback addresses too
+  --requests-per-minute N  clone requests an owner may make (60; 0: no limit)
+  --clones-per-owner N     live clones an owner may have (50; 0: no limit)
+  --sweep-seconds N        how often to look for what was lost (60)
+`;
+
+/** @throws Error whose message lists every fault and the usage. */
+export function parseServeSettings(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): ServeSettings {
+	const faults: string[] = [];
+	const read = (): Record<string, string | boolean | undefined> => {
+		try {
+			return parseArgs({
+				args: [...argv],
+				options: {
+					port: { type: 'string', default: '8080' },
+					address: { type: 'string', default: '127.0.0.1' },
+					data: { type: 'string', default: '.data' },
+					cache: { type: 'string' },
+					warm: { type: 'string', default: '1' },
+					workers: { type: 'string', default: '4' },
+					host: { type: 'string', default: 'playground' },
+					'allow-private-sites': { type: 'boolean', default: false },
+					'requests-per-minute': { type: 'string', default: '60' },
+					'clones-per-owner': { type: 'string', default: '50' },
+					'sweep-seconds': { type: 'string', default: '60' },
+					help: { type: 'boolean', default: false },
+				},
+			}).values;
+		} catch (error) {
+			throw new Error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`, { cause: error });
+		}
+	};
+	const values = read();
+	const integer = (name: string, least: number, most: number): number => {
+		const text = String(values[name]);
+		const value = Number(text);
+		if (!/^\d+$/.test(text) || value < least || value > most) faults.push(`--${name} is a whole number from ${least} to ${most}, not "${text}".`);
+		return value;
+	};
+	const noLimit = (value: number): number | null => (value === 0 ? null : value);
+	if (values.host !== 'playground') faults.push(`--host is "playground", not "${String(values.host)}".`);
+	const cacheHome = environment.XDG_CACHE_HOME || join(homedir(), '.cache');
+	const settings: ServeSettings = {
+		host: String(values.address),
+		port: integer('port', 0, 65_535),
+		data: resolve(String(values.data)),
+		cache: resolve(typeof values.cache === 'string' ? values.cache : (environment.WP_CLONE_CACHE ?? join(cacheHome, 'wp-clone'))),
+		warm: integer('warm', 0, 20),
+		workers: integer('workers', 1, 64),
+		allowPrivateSites: values['allow-private-sites'] === true,
+		requestsPerMinute: noLimit(integer('requests-per-minute', 0, 1_000_000)) ?? Number.POSITIVE_INFINITY,
+		clonesPerOwner: noLimit(integer('clones-per-owner', 0, 10_000)),
+		sweepSeconds: integer('sweep-seconds', 1, 3600),
+	};
+	if (values.help === true) throw new Error(USAGE);
+	if (faults.length > 0) throw new Error(`${faults.join('\n')}\n\n${USAGE}`);
+	return settings;
+}
