@@ -1,33 +1,4 @@
-import type { Random } from '../ports.ts';
 import type { Job, JobType, Json, Millis } from './job.ts';
-
-/** JSON with the keys of every object in order, so that equal values have equal texts. */
-export function canonicalJson(value: Json): string {
-	if (Array.isArray(value)) {
-		return `[${value.map((item: Json) => canonicalJson(item)).join(',')}]`;
-	}
-	if (value !== null && typeof value === 'object') {
-		const entries = Object.entries(value as Readonly<Record<string, Json>>).sort(([a], [b]) => (a < b ? -1 : 1));
-		return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`;
-	}
-	return JSON.stringify(value);
-}
-
-/** Hex SHA-256 of the UTF-8 text, by Web Crypto (a global of every runtime this runs on). */
-export async function sha256Hex(text: string): Promise<string> {
-	const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-	return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/**
- * `{type}-` and 12 hex digits. With an idempotency key they derive from caller and key, so that the same request twice
- * is one job; without, they are random. 48 bits: the store refuses an id that is taken.
- */
-export async function makeJobId(request: { type: JobType; owner: string; idempotencyKey: string | null; random: Random }): Promise<string> {
-	const { type, owner, idempotencyKey, random } = request;
-	const digits = idempotencyKey === null ? random.hex(12) : (await sha256Hex(canonicalJson(['job', owner, idempotencyKey]))).slice(0, 12);
-	return `${type}-${digits}`;
-}
 
 /** The context in which a job's secrets are sealed and opened. */
 export function jobSealContext(job: { readonly job_id: string; readonly owner: string }): Record<string, string> {
@@ -35,7 +6,7 @@ export function jobSealContext(job: { readonly job_id: string; readonly owner: s
 }
 
 export interface NewJob {
-	/** From makeJobId: the id comes first, because the secrets are sealed to it. */
+	/** `{type}-` and 12 hex digits. The id comes first, because the secrets are sealed to it. */
 	readonly job_id: string;
 	readonly type: JobType;
 	readonly owner: string;
