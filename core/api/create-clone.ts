@@ -1,5 +1,6 @@
 import type { Clone } from '../clones/clone.ts';
 import type { Job } from '../jobs/job.ts';
+import { jobSealContext, newJob } from '../jobs/new-job.ts';
 import type { ApiDeps } from './deps.ts';
 import { canonicalJson, sha256Hex } from './digest.ts';
 import { Problem } from './problems.ts';
@@ -18,10 +19,10 @@ export async function createClone(deps: ApiDeps, owner: string, request: CloneRe
 	if (wait !== null) throw new Problem('rate_limited', { headers: { 'Retry-After': String(wait) } });
 
 	const now = deps.clock.now();
-	const keyHash = idempotencyKey === null ? null : await sha256Hex(`${owner}\0${idempotencyKey}`);
-	const jobId = `clone-${keyHash === null ? deps.random.hex(12) : keyHash.slice(0, 12)}`;
+	const digits = idempotencyKey === null ? deps.random.hex(12) : (await sha256Hex(canonicalJson([owner, idempotencyKey]))).slice(0, 12);
+	const jobId = `clone-${digits}`;
 	// A repeated request is answered with its job even by a caller who has no clone left to make.
-	if (!(await hasRoom(deps, owner)) && (keyHash === null || (await deps.jobs.get(jobId)) === undefined)) {
+	if (!(await hasRoom(deps, owner)) && (idempotencyKey === null || (await deps.jobs.get(jobId)) === undefined)) {
 		throw new Problem('too_many_clones', { headers: { 'Retry-After': '60' } });
 	}
 
@@ -41,45 +42,21 @@ export async function createClone(deps: ApiDeps, owner: string, request: CloneRe
 		source_url: visible.source_url,
 		facts: { access: request.access },
 	};
-	const job: Job = {
+	const job = newJob({
 		job_id: jobId,
-		owner,
 		type: 'clone',
-		status: 'pending',
-		progress: 0,
-		status_message: 'Accepted',
-		created_at: now,
-		updated_at: now,
-		completed_at: null,
-		estimated_completion: null,
+		owner,
 		input: { ...withoutUndefined(visible), clone_id: cloneId },
-		sealed_input: await deps.secrets.seal(JSON.stringify({ source_password }), { job_id: jobId, owner }),
-		result: null,
-		sealed_result: null,
-		error: null,
+		sealed_input: await deps.secrets.seal(JSON.stringify({ source_password }), jobSealContext({ job_id: jobId, owner })),
 		clone_id: cloneId,
-		deadline: now + deps.settings.cloneDeadlineSeconds * 1000,
-		run_at: now,
-		step: null,
-		attempt: 0,
-		outputs: {},
-		undoing: null,
-		cancel_requested: false,
-		fence: 0,
-		lease_holder: null,
-		lease_until: 0,
-	};
+		now,
+		deadlineSeconds: deps.settings.cloneDeadlineSeconds,
+		expectedSeconds: deps.settings.cloneExpectedSeconds,
+	});
 	const accepted = await deps.jobs.accept({
 		job,
 		clone,
-		idempotency:
-			keyHash === null
-				? null
-				: // The key is part of the hash: the row alone is no way to try passwords out.
-					{
-						key_hash: keyHash,
-						body_hash: await sha256Hex(`clone\0${owner}\0${idempotencyKey}\0${canonicalJson({ ...visible, source_password })}`),
-					},
+		idempotency: idempotencyKey === null ? null : await idempotencyRecord(owner, idempotencyKey, { ...visible, source_password }),
 	});
 	switch (accepted.outcome) {
 		case 'accepted':
@@ -94,6 +71,14 @@ export async function createClone(deps: ApiDeps, owner: string, request: CloneRe
 				errors: [{ field: 'customer_id', pointer: '#/customer_id', code: 'taken', message: 'A live clone already has this name.' }],
 			});
 	}
+}
+
+/** The key is part of both hashes: with the row alone nobody can try passwords out. */
+async function idempotencyRecord(owner: string, key: string, request: object): Promise<{ key_hash: string; body_hash: string }> {
+	return {
+		key_hash: await sha256Hex(canonicalJson([owner, key])),
+		body_hash: await sha256Hex(canonicalJson(['clone', owner, key, { ...withoutUndefined(request) }])),
+	};
 }
 
 /** Sends an accepted job's id. A queue that fails costs time, not the job. */

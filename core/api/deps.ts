@@ -18,6 +18,8 @@ export interface ApiSettings {
 	readonly allowPrivateSites: boolean;
 	/** A clone job must end within this time of being accepted, seconds. */
 	readonly cloneDeadlineSeconds: number;
+	/** A first guess at how long a clone takes, for estimated_completion, seconds; null: none. */
+	readonly cloneExpectedSeconds: number | null;
 	/** Clones that one owner may have at a time; null: no limit, and no read of the store to find out. */
 	readonly liveClonesPerOwner: number | null;
 	/** How long a v1 request waits for its job, and how often it looks, seconds. */
@@ -31,6 +33,7 @@ export const DEFAULT_API_SETTINGS: ApiSettings = {
 	features: { mysql: false, callbacks: false, publicClones: false },
 	allowPrivateSites: false,
 	cloneDeadlineSeconds: 3600,
+	cloneExpectedSeconds: 60,
 	liveClonesPerOwner: 50,
 	legacyWaitSeconds: 25,
 	legacyPollSeconds: 0.5,

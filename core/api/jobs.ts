@@ -1,4 +1,5 @@
 import type { Job, Json } from '../jobs/job.ts';
+import { jobSealContext } from '../jobs/new-job.ts';
 import type { Page } from '../ports.ts';
 import { sendJob } from './create-clone.ts';
 import type { ApiDeps } from './deps.ts';
@@ -21,7 +22,7 @@ export async function getJob(deps: Pick<ApiDeps, 'jobs' | 'secrets'>, owner: str
 /** @throws SealError: a result is never shown in part as if it were whole. */
 export async function openResult(deps: Pick<ApiDeps, 'secrets'>, job: Job): Promise<Json> {
 	if (job.sealed_result === null) return null;
-	return JSON.parse(await deps.secrets.open(job.sealed_result, { job_id: job.job_id, owner: job.owner })) as Json;
+	return JSON.parse(await deps.secrets.open(job.sealed_result, jobSealContext(job))) as Json;
 }
 
 /** Newest first, without the secrets. */
