@@ -1,0 +1,63 @@
+<?php
+/**
+ * Configuration of a clone. The same file in every clone: what differs comes from ../clone.json, which the host and
+ * the agent write. Holds no address (WP_HOME, WP_SITEURL): the import writes siteurl and home into the database, and
+ * a site whose WordPress lives in a folder needs the two to differ.
+ *
+ * @package Clone_Image
+ * @license GPL-2.0-or-later
+ */
+
+define( 'CLONE_DIR', dirname( __DIR__ ) );
+
+$table_prefix = ( static function (): string {
+	$text  = is_readable( CLONE_DIR . '/clone.json' ) ? file_get_contents( CLONE_DIR . '/clone.json' ) : false;
+	$clone = false === $text ? null : json_decode( $text, true );
+	$names = array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY', 'NONCE_KEY', 'AUTH_SALT', 'SECURE_AUTH_SALT', 'LOGGED_IN_SALT', 'NONCE_SALT' );
+
+	$valid = is_array( $clone )
+		&& isset( $clone['table_prefix'] ) && is_string( $clone['table_prefix'] )
+		&& 1 === preg_match( '/\A[A-Za-z0-9_]+\z/', $clone['table_prefix'] )
+		&& isset( $clone['salts'] ) && is_array( $clone['salts'] );
+	foreach ( $valid ? $names : array() as $name ) {
+		$salt  = isset( $clone['salts'][ $name ] ) ? $clone['salts'][ $name ] : null;
+		$valid = $valid && is_string( $salt ) && strlen( $salt ) >= 32;
+	}
+	if ( ! $valid ) {
+		// Never go on with guessed values: cookies signed with weak keys could be forged.
+		http_response_code( 503 );
+		header( 'Retry-After: 5' );
+		exit( 'This clone is not configured yet.' );
+	}
+	foreach ( $names as $name ) {
+		define( $name, $clone['salts'][ $name ] );
+	}
+	return $clone['table_prefix'];
+} )();
+
+define( 'DB_NAME', 'wordpress' );
+define( 'DB_USER', '' );
+define( 'DB_PASSWORD', '' );
+define( 'DB_HOST', '' );
+define( 'DB_CHARSET', 'utf8mb4' );
+define( 'DB_COLLATE', '' );
+
+// Write-ahead logging needs memory shared between processes, which PHP in WebAssembly has not: two writers would corrupt the file.
+define( 'SQLITE_JOURNAL_MODE', 'wasm' === PHP_SAPI ? 'DELETE' : 'WAL' );
+
+define( 'WP_DEBUG', false );
+define( 'WP_ENVIRONMENT_TYPE', 'staging' );
+define( 'DISABLE_WP_CRON', true );
+define( 'AUTOMATIC_UPDATER_DISABLED', true );
+define( 'WP_AUTO_UPDATE_CORE', false );
+define( 'FS_METHOD', 'direct' );
+
+// TLS ends before the clone where there is TLS.
+if ( isset( $_SERVER['HTTP_X_FORWARDED_PROTO'] ) && 'https' === $_SERVER['HTTP_X_FORWARDED_PROTO'] ) {
+	$_SERVER['HTTPS'] = 'on';
+}
+
+if ( ! defined( 'ABSPATH' ) ) {
+	define( 'ABSPATH', __DIR__ . '/' );
+}
+require_once ABSPATH . 'wp-settings.php';
