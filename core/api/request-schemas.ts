@@ -117,6 +117,7 @@ function checkCredentials(
 	context: z.core.$RefinementCtx,
 	features: ApiFeatures,
 ): void {
+	if (context.issues.length > 0) return;
 	const missing = (['source_username', 'source_password'] as const).filter((name) => body[name] === undefined);
 	if (missing.length === 0) return;
 	for (const name of missing) {
