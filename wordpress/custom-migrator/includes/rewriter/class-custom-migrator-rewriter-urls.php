@@ -1,0 +1,267 @@
+<?php
+/**
+ * Recognises one URL at a place where its host was found, and says what to write instead.
+ *
+ * @package custom-migrator
+ * @license GPL-2.0-or-later
+ */
+
+/**
+ * The old and new URLs.
+ */
+final class Custom_Migrator_Rewriter_Urls {
+
+	/**
+	 * How far before a host its `https://` may begin in the most escaped spelling.
+	 */
+	const REACH = 96;
+
+	/**
+	 * Spellings of the hosts.
+	 *
+	 * @var Custom_Migrator_Rewriter_Needles
+	 */
+	public $needles;
+
+	/**
+	 * From-to pairs by ASCII host, longest path first: `port`, `path`, `to` (parsed), `id`.
+	 *
+	 * @var array[]
+	 */
+	private $pairs = array();
+
+	/**
+	 * Replacements made so far.
+	 *
+	 * @var string[]
+	 */
+	private $made = array();
+
+	/**
+	 * Parses the URLs.
+	 *
+	 * @param array[] $pairs        Pairs of from and to.
+	 * @param bool    $www_twin     Whether each host's twin with or without `www.` is meant too.
+	 * @param int     $base64_depth How many layers of base64 to look through.
+	 * @throws InvalidArgumentException When a URL cannot be used.
+	 */
+	public function __construct( array $pairs, bool $www_twin, int $base64_depth ) {
+		$hosts = array();
+		foreach ( $pairs as $id => $pair ) {
+			$from = self::parse( $pair[0] );
+			$to   = self::parse( $pair[1] );
+			$this->add( $from, $to, $id );
+			$hosts += array( $from['host'] => $from['declared'] );
+		}
+		if ( $www_twin ) {
+			foreach ( $pairs as $id => $pair ) {
+				$from         = self::parse( $pair[0] );
+				$from['host'] = 0 === strncmp( $from['host'], 'www.', 4 ) ? substr( $from['host'], 4 ) : 'www.' . $from['host'];
+				$this->add( $from, self::parse( $pair[1] ), $id );
+				$hosts += array( $from['host'] => $from['host'] );
+			}
+		}
+		foreach ( $this->pairs as $host => $list ) {
+			usort(
+				$list,
+				function ( $a, $b ) {
+					return strlen( $b['path'] ) - strlen( $a['path'] );
+				}
+			);
+			$this->pairs[ $host ] = $list;
+		}
+		$this->needles = new Custom_Migrator_Rewriter_Needles( $hosts, $base64_depth );
+	}
+
+	/**
+	 * Recognises the URL whose host stands at a place.
+	 *
+	 * @param string $text   The text.
+	 * @param int    $host   Where the host begins.
+	 * @param int    $needle Which spelling it has.
+	 * @param int    $floor  The URL must not begin before.
+	 * @return array|null Start, end, replacement; null when it is not one of ours.
+	 */
+	public function match_at( string $text, int $host, int $needle, int $floor ) {
+		$left = $this->left( $text, $host, $floor );
+		if ( null === $left ) {
+			return null;
+		}
+		list( $start, $scheme, $colon, $slash ) = $left;
+
+		$end  = $host + strlen( $this->needles->texts[ $needle ] );
+		$port = Custom_Migrator_Rewriter_Boundaries::after_host( $text, $end );
+		if ( null === $port ) {
+			return null;
+		}
+		$own_port = '' === $scheme ? 0 : ( 'https' === $scheme ? 443 : 80 );
+		foreach ( $this->pairs[ $this->needles->hosts[ $needle ] ] as $pair ) {
+			if ( $pair['port'] !== ( $own_port === $port[0] ? 0 : $port[0] ) ) {
+				continue;
+			}
+			$stop = $port[1];
+			if ( '' !== $pair['path'] ) {
+				$path = self::spell_path( $pair['path'], $slash );
+				if ( 0 !== strncasecmp( substr( $text, $stop, strlen( $slash ) ), $slash, strlen( $slash ) )
+					|| 0 !== strncmp( substr( $text, $stop + strlen( $slash ), strlen( $path ) ), substr( $path, strlen( $slash ) ), strlen( $path ) - strlen( $slash ) )
+					|| ! Custom_Migrator_Rewriter_Boundaries::ends_segment( $text, $stop + strlen( $path ), '%' === $slash[0] ) ) {
+					continue;
+				}
+				$stop += strlen( $path );
+			}
+			return array( $start, $stop, $this->replacement( $pair, '' !== $scheme, $colon, $slash, $this->needles->dashes[ $needle ] ) );
+		}
+		return null;
+	}
+
+	/**
+	 * Reads backwards from a host: two slashes of one spelling, a colon, a scheme.
+	 *
+	 * @param string $text  The text.
+	 * @param int    $host  Where the host begins.
+	 * @param int    $floor Not before.
+	 * @return array|null Start, scheme ('' when protocol-relative), colon and slash as spelled.
+	 */
+	private function left( string $text, int $host, int $floor ) {
+		if ( $host - 2 < $floor ) {
+			return null;
+		}
+		$byte = $text[ $host - 1 ];
+		if ( '/' === $byte ) {
+			$size = 1;
+			while ( $host - $size > $floor && '\\' === $text[ $host - $size - 1 ] && $size < 40 ) {
+				++$size;
+			}
+			$slash = substr( $text, $host - $size, $size );
+			$at    = $host - 2 * $size;
+			if ( $at < $floor || 0 !== substr_compare( $text, $slash, $at, $size ) ) {
+				return null;
+			}
+		} elseif ( 'F' === $byte || 'f' === $byte || ';' === $byte ) {
+			$from   = max( $floor, $host - self::REACH );
+			$window = substr( $text, $from, $host - $from );
+			if ( 1 !== preg_match( '~((?:%(?:25)*5C)*%(?:25)*2F|\\\\++(?:u00|x)2F|&(?:amp;)*(?:\#x0*2F|\#0*47|sol);)\1$~iD', $window, $found ) ) {
+				return null;
+			}
+			$slash = $found[1];
+			$at    = $host - 2 * strlen( $slash );
+		} else {
+			return null;
+		}
+		if ( $at === $floor ) {
+			return array( $at, '', '', $slash );
+		}
+
+		$byte  = $text[ $at - 1 ];
+		$colon = ':' === $byte ? ':' : '';
+		if ( 'A' === $byte || 'a' === $byte || ';' === $byte ) {
+			$from   = max( $floor, $at - self::REACH );
+			$window = substr( $text, $from, $at - $from );
+			if ( 1 === preg_match( '~(?:%(?:25)*3A|\\\\++(?:u00|x)3A|&(?:amp;)*(?:\#x0*3A|\#0*58|colon);)$~iD', $window, $found ) ) {
+				$colon = $found[0];
+			}
+		}
+		if ( '' === $colon ) {
+			return Custom_Migrator_Rewriter_Boundaries::may_precede( $text, $at, $floor ) ? array( $at, '', '', $slash ) : null;
+		}
+		$end    = $at - strlen( $colon );
+		$scheme = strtolower( substr( $text, max( $floor, $end - 5 ), $end - max( $floor, $end - 5 ) ) );
+		if ( 'https' === $scheme ) {
+			return array( $end - 5, 'https', $colon, $slash );
+		}
+		if ( 'http' === substr( $scheme, -4 ) ) {
+			return array( $end - 4, 'http', $colon, $slash );
+		}
+		// WPBakery writes link="url:%2F%2Fhost|title:…": that colon is not a scheme's.
+		return 'url' === substr( $scheme, -3 ) ? array( $at, '', '', $slash ) : null;
+	}
+
+	/**
+	 * The new URL in the spelling of the old one.
+	 *
+	 * @param array  $pair     The pair.
+	 * @param bool   $absolute Whether the old one had a scheme.
+	 * @param string $colon    As spelled.
+	 * @param string $slash    As spelled.
+	 * @param string $dash     How the spelling writes `--`.
+	 */
+	private function replacement( array $pair, bool $absolute, string $colon, string $slash, string $dash ): string {
+		$key = $pair['id'] . ' ' . $absolute . ' ' . $colon . ' ' . $slash . ' ' . $dash;
+		if ( ! isset( $this->made[ $key ] ) ) {
+			if ( count( $this->made ) > 500 ) {
+				$this->made = array();
+			}
+			if ( '' === $colon ) {
+				$colon = '/' === $slash[ strlen( $slash ) - 1 ] || ';' === $slash[ strlen( $slash ) - 1 ] ? ':' : substr( $slash, (int) max( strrpos( $slash, '%' ), strrpos( $slash, '\\' ) ), -2 ) . '3A';
+			}
+			$to   = $pair['to'];
+			$host = self::spell_path( $to['host'], $slash );
+			if ( '' !== $dash ) {
+				$host = str_replace( '--', $dash, $host );
+			}
+			$this->made[ $key ] = ( $absolute ? $to['scheme'] . $colon : '' ) . $slash . $slash . $host
+				. ( 0 !== $to['port'] ? $colon . $to['port'] : '' ) . self::spell_path( $to['path'], $slash );
+		}
+		return $this->made[ $key ];
+	}
+
+	/**
+	 * A path with slashes in a spelling.
+	 *
+	 * @param string $path  With plain slashes.
+	 * @param string $slash As spelled.
+	 */
+	private static function spell_path( string $path, string $slash ): string {
+		if ( '/' === $slash ) {
+			return $path;
+		}
+		$parts = explode( '/', $path );
+		if ( '%' === $slash[0] ) {
+			// `%2F` is one layer, `%252F` two.
+			for ( $layer = 0; $layer <= substr_count( strstr( $slash, '%' ), '25' ) / max( 1, substr_count( $slash, '%' ) ); $layer++ ) {
+				$parts = array_map( 'rawurlencode', $parts );
+			}
+		}
+		return implode( $slash, $parts );
+	}
+
+	/**
+	 * Adds a pair.
+	 *
+	 * @param array $from Parsed.
+	 * @param array $to   Parsed.
+	 * @param int   $id   Of the pair.
+	 */
+	private function add( array $from, array $to, int $id ) {
+		$this->pairs[ $from['host'] ][] = array(
+			'port' => $from['port'],
+			'path' => $from['path'],
+			'to'   => $to,
+			'id'   => $id,
+		);
+	}
+
+	/**
+	 * Parses a site URL.
+	 *
+	 * @param string $url Absolute.
+	 * @return array `scheme`, `host` (ASCII, lower case), `declared` (host as given), `port` (0: the scheme's own), `path` (no slash at its end).
+	 * @throws InvalidArgumentException When it is not http(s), or has a user, query or fragment.
+	 */
+	private static function parse( string $url ): array {
+		if ( 1 !== preg_match( '~^(https?)://([^\s/\\\\"\'<>:@%?#\[\]]++|\[[0-9a-f:.]++\])(?::([0-9]{1,5}+))?(/[^\s\\\\"\'<>?#]*+)?$~iD', $url, $found ) || 1 !== preg_match( '//u', $url ) ) {
+			throw new InvalidArgumentException( 'The rewriter needs absolute http or https URLs without user name, query and fragment.' );
+		}
+		$scheme   = strtolower( $found[1] );
+		$declared = $found[2];
+		$low      = preg_match( '/[\x80-\xff]/', $declared ) && function_exists( 'mb_strtolower' ) ? mb_strtolower( $declared, 'UTF-8' ) : strtolower( $declared );
+		$port     = isset( $found[3] ) ? (int) $found[3] : 0;
+		return array(
+			'scheme'   => $scheme,
+			'host'     => Custom_Migrator_Rewriter_Idn::to_ascii( $low ),
+			'declared' => $declared,
+			'port'     => ( 'https' === $scheme ? 443 : 80 ) === $port ? 0 : $port,
+			'path'     => rtrim( isset( $found[4] ) ? $found[4] : '', '/' ),
+		);
+	}
+}
