@@ -41,6 +41,7 @@ export function fetchError(cause: unknown, headerLimit: number): ProductError {
 	if (code === 'ENOTFOUND') return siteError('host_not_found', { cause });
 	if (TIMEOUT_CODES.has(code) || name === 'TimeoutError') return siteError('source_timeout', { cause });
 	if (name === 'AbortError') return siteError('aborted', { cause });
-	if (/^(Z_|HPE_|ERR__ERROR|ERR_BROTLI)/.test(code) || BROKEN_ANSWER_CODES.has(code)) return siteError('bad_answer', { cause });
+	if (name === 'HTTPParserError' || /^(Z_|HPE_|ERR__ERROR|ERR_BROTLI)/.test(code) || BROKEN_ANSWER_CODES.has(code))
+		return siteError('bad_answer', { cause });
 	return siteError('source_unavailable', { cause, detail: code || name });
 }

@@ -6,7 +6,7 @@ import type { MigratorClient } from './migrator-client.ts';
 import { type Discovery, discover, lookAtHome } from './site/discovery.ts';
 import { type LoginResult, logIn } from './site/log-in.ts';
 import { PluginAdmin } from './site/plugin-admin.ts';
-import { buildPluginZip, PLUGIN_FOLDER, type PluginZip, UPLOADED_MARKER } from './site/plugin-zip.ts';
+import { buildPluginZip, MARKER_TEXT, PLUGIN_FOLDER, type PluginZip, UPLOADED_MARKER } from './site/plugin-zip.ts';
 import {
 	agentUrls,
 	basicAuthorization,
@@ -96,8 +96,8 @@ export function createWordPressSite(options: WordPressSiteOptions): Site {
 		const authorization = basicAuthorization(request.credentials.username, request.credentials.password);
 		if (site.agentActive) {
 			const result = await register(session, site, jobKey(request, false), { authorization }, clock);
-			if (result.outcome === 'registered') return connected(site, request, result.uploaded ?? false);
-			if (result.outcome === 'not_authenticated') return null;
+			if (result === 'registered') return connected(site, request, false);
+			if (result === 'not_authenticated') return null;
 		}
 		const me = new URL(site.home);
 		me.search = '?rest_route=/wp/v2/users/me&context=edit&_fields=id';
@@ -116,8 +116,8 @@ export function createWordPressSite(options: WordPressSiteOptions): Site {
 		try {
 			if (activate !== null) await admin.activate(activate);
 			const result = await register(session, site, jobKey(request, true), { nonce: await nonce }, clock);
-			if (result.outcome === 'not_authenticated') throw siteError('session_lost');
-			if (result.outcome === 'no_agent') throw siteError('agent_missing');
+			if (result === 'not_authenticated') throw siteError('session_lost');
+			if (result === 'no_agent') throw siteError('agent_missing');
 			// The login's session would stay on the site for two days. Failing to end it harms nobody.
 			const loggedOut = page.logout === null ? null : session.request({ url: page.logout });
 			const [connection] = await Promise.allSettled([connected(site, request, true), loggedOut]);
@@ -138,10 +138,11 @@ export function createWordPressSite(options: WordPressSiteOptions): Site {
 		const session = new SiteSession(http);
 		const site = await enter(session, siteUrl, request.credentials);
 		if (site.agentActive !== false) {
-			const nonce = await restNonce(session, site.wordpress, clock);
-			const result = await register(session, site, jobKey(request, false), { nonce }, clock);
-			if (result.outcome === 'registered') return connected(site, request, result.uploaded ?? false);
-			if (result.outcome === 'not_authenticated') throw siteError('session_lost');
+			const [nonce, marker] = await Promise.all([restNonce(session, site.wordpress, clock), lookForMarker(session, site.wordpress)]);
+			const ours = marker === 'ours';
+			const result = await register(session, site, jobKey(request, ours), { nonce }, clock);
+			if (result === 'registered') return connected(site, request, ours);
+			if (result === 'not_authenticated') throw siteError('session_lost');
 		}
 		return uploadAgent(session, site, request);
 	}
@@ -172,10 +173,9 @@ export function createWordPressSite(options: WordPressSiteOptions): Site {
 			await admin.remove();
 			return;
 		}
-		const nonce = await restNonce(session, site.wordpress, clock);
-		const key = { job_id, agent_key, expires_at: Math.floor(clock.now() / 1000) + 300, uploaded: false };
-		const result = await register(session, site, key, { nonce }, clock);
-		if (result.outcome !== 'registered') throw siteError('removal_failed');
+		const [nonce, marker] = await Promise.all([restNonce(session, site.wordpress, clock), lookForMarker(session, site.wordpress)]);
+		const key = { job_id, key: agent_key, expires_at: Math.floor(clock.now() / 1000) + 300, uploaded: marker === 'ours' };
+		if ((await register(session, site, key, { nonce }, clock)) !== 'registered') throw siteError('removal_failed');
 		const agentUrl = await probeAgent(client, site, { key_id: job_id, agent_key });
 		await removeBySignature(agentUrl, job_id, agent_key);
 	}
@@ -186,6 +186,8 @@ export function createWordPressSite(options: WordPressSiteOptions): Site {
 		try {
 			const result = await removeBySignature(connection.agent_url, job_id, agent_key);
 			if (result === 'removed' || !byLogin) return;
+			const wordpress = new URL(connection.agent_url.includes('/wp-admin/') ? '..' : '.', connection.agent_url);
+			if ((await lookForMarker(new SiteSession(http), wordpress)) === 'none') return;
 		} catch (error) {
 			if (!(error instanceof ProductError) || !byLogin) throw error;
 		}
@@ -203,9 +205,7 @@ export function createWordPressSite(options: WordPressSiteOptions): Site {
 				if (result === 'removed') return;
 			}
 			// Logging in again with a password that was refused may lock the account: only when something may be there.
-			const marker = new URL(`wp-content/plugins/${PLUGIN_FOLDER}/${UPLOADED_MARKER}`, site.wordpress);
-			const page = await session.request({ url: marker });
-			if (page.status === 404 || page.status === 410) return;
+			if ((await lookForMarker(session, site.wordpress)) === 'none') return;
 			await removeByLogin(siteUrl, request.credentials, request.job_id, request.agent_key);
 		} catch (error) {
 			// Who cannot log in (any more) has left nothing there by logging in, or can do nothing about it.
@@ -217,7 +217,18 @@ export function createWordPressSite(options: WordPressSiteOptions): Site {
 }
 
 function jobKey(request: ConnectRequest, uploaded: boolean): JobKey {
-	return { job_id: request.job_id, agent_key: request.agent_key, expires_at: Math.ceil(request.expires_at / 1000), uploaded };
+	return { job_id: request.job_id, key: request.agent_key, expires_at: Math.ceil(request.expires_at / 1000), uploaded };
+}
+
+/**
+ * Whether the copy of the plugin on the site is one that we uploaded: asks for a file that is only in our zip. A site may
+ * refuse to tell (`unknown`).
+ * @param wordpress where wp-content lies, with a final slash
+ */
+async function lookForMarker(session: SiteSession, wordpress: URL): Promise<'ours' | 'none' | 'unknown'> {
+	const { status, text } = await session.request({ url: new URL(`wp-content/plugins/${PLUGIN_FOLDER}/${UPLOADED_MARKER}`, wordpress) });
+	if (status === 200) return text === MARKER_TEXT ? 'ours' : 'none';
+	return status === 404 || status === 410 ? 'none' : 'unknown';
 }
 
 /** Nothing between us and it could read a password. */

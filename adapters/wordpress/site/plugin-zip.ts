@@ -12,7 +12,7 @@ export const PLUGIN_FILE = `${PLUGIN_FOLDER}/custom-migrator.php`;
  * that the site's owner installed, whatever was interrupted in between.
  */
 export const UPLOADED_MARKER = 'uploaded.txt';
-const MARKER_TEXT = 'This copy was uploaded for one copy or restore of the site and goes away with it.\n';
+export const MARKER_TEXT = 'This copy was uploaded for one copy or restore of the site and goes away with it.\n';
 
 /** ZIP has no time zone: any fixed local time makes the same bytes. */
 const FIXED_TIME = new Date(2020, 0, 1);

@@ -13,19 +13,19 @@ export type Authority = { readonly nonce: string } | { readonly authorization: s
 export interface JobKey {
 	readonly job_id: string;
 	/** Base64 of 32 bytes. */
-	readonly agent_key: string;
+	readonly key: string;
 	/** Unix seconds. */
 	readonly expires_at: number;
+	/** Whether the copy of the plugin is one that we brought. */
 	readonly uploaded: boolean;
 }
 
 export type Registered =
-	/** `uploaded`: the agent itself says that its copy is one we brought; undefined when it does not say. */
-	| { readonly outcome: 'registered'; readonly uploaded: boolean | undefined }
+	| 'registered'
 	/** WordPress knows no such route: the plugin is not active. */
-	| { readonly outcome: 'no_agent' }
+	| 'no_agent'
 	/** WordPress does not know who is asking. */
-	| { readonly outcome: 'not_authenticated' };
+	| 'not_authenticated';
 
 export const basicAuthorization = (username: string, password: string): string =>
 	`Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
@@ -75,11 +75,11 @@ export async function register(
 		const code = json?.code;
 		if (json?.ok === true) {
 			if (json.protocol !== PROTOCOL) throw siteError('agent_outdated');
-			return { outcome: 'registered', uploaded: typeof json.uploaded === 'boolean' ? json.uploaded : undefined };
+			return 'registered';
 		}
-		if (code === 'rest_no_route' || page.text.trim() === '0') return { outcome: 'no_agent' };
-		if (code === 'protocol_mismatch' || code === 'unsupported_protocol') throw siteError('agent_outdated');
-		if (typeof code === 'string' && page.status === 401) return { outcome: 'not_authenticated' };
+		if (code === 'rest_no_route' || page.text.trim() === '0') return 'no_agent';
+		if (code === 'protocol_mismatch') throw siteError('agent_outdated');
+		if (typeof code === 'string' && page.status === 401) return 'not_authenticated';
 		if (typeof code === 'string' && page.status === 403 && code !== 'rest_cookie_invalid_nonce') {
 			throw siteError('not_administrator');
 		}
