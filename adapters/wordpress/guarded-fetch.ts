@@ -73,13 +73,9 @@ export interface GuardedFetch {
 	close(): Promise<void>;
 }
 
-export const PRODUCT_USER_AGENT = 'wp-clone-service/1 (WordPress staging copies)';
+const PRODUCT_USER_AGENT = 'wp-clone-service/1 (WordPress staging copies)';
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-
-/** Whether an answer is a redirect that names a place. */
-export const isRedirect = (response: GuardedResponse): boolean =>
-	REDIRECTS.has(response.status) && response.header('location') !== undefined;
 
 /**
  * HTTP for addresses that callers and foreign sites name. Dials public addresses only, follows few redirects and only
