@@ -3,7 +3,10 @@ export class Browser {
 	readonly #cookies = new Map<string, string>();
 
 	/** Follows up to five redirects. */
-	async open(url: string, headers: Readonly<Record<string, string>> = {}): Promise<{ status: number; url: string; text: string; headers: Headers }> {
+	async open(
+		url: string,
+		headers: Readonly<Record<string, string>> = {},
+	): Promise<{ status: number; url: string; text: string; headers: Headers }> {
 		let at = url;
 		for (let hop = 0; hop <= 5; hop++) {
 			const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ');

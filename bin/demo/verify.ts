@@ -14,7 +14,10 @@ interface Post {
 	readonly content: { readonly rendered: string };
 }
 
-export async function verifyClone(sourceUrl: string, clone: { readonly clone_url: string; readonly login_url: string }): Promise<readonly Check[]> {
+export async function verifyClone(
+	sourceUrl: string,
+	clone: { readonly clone_url: string; readonly login_url: string },
+): Promise<readonly Check[]> {
 	const checks: Check[] = [];
 	const check = (name: string, ok: boolean, saw: string): void => {
 		checks.push({ name, ok, saw });
@@ -27,7 +30,11 @@ export async function verifyClone(sourceUrl: string, clone: { readonly clone_url
 
 	const admin = new Browser();
 	const dashboard = await admin.open(clone.login_url);
-	check('the login link opens the dashboard', dashboard.status === 200 && dashboard.url.includes('/wp-admin/'), `${dashboard.status} ${new URL(dashboard.url).pathname}`);
+	check(
+		'the login link opens the dashboard',
+		dashboard.status === 200 && dashboard.url.includes('/wp-admin/'),
+		`${dashboard.status} ${new URL(dashboard.url).pathname}`,
+	);
 	const again = await new Browser().open(clone.login_url);
 	check('the login link works only once', !again.url.includes('/wp-admin/'), `${again.status} ${new URL(again.url).pathname}`);
 

@@ -61,7 +61,8 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 	const integer = (name: string, least: number, most: number): number => {
 		const text = String(values[name]);
 		const value = Number(text);
-		if (!/^\d+$/.test(text) || value < least || value > most) faults.push(`--${name} is a whole number from ${least} to ${most}, not "${text}".`);
+		if (!/^\d+$/.test(text) || value < least || value > most)
+			faults.push(`--${name} is a whole number from ${least} to ${most}, not "${text}".`);
 		return value;
 	};
 	const noLimit = (value: number): number | null => (value === 0 ? null : value);
