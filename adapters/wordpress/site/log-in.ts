@@ -63,8 +63,9 @@ function loginProblem(page: Page, now: number): ProductError | null {
 	const { response, status, text, location } = page;
 	if (isChallenge(response, text)) return siteError('login_challenged');
 	if (location !== null) {
-		// A second factor often has a screen of its own; a redirect elsewhere is what hides the login.
-		return location.pathname.endsWith('/wp-login.php') ? siteError('login_challenged') : null;
+		// A second factor often has a screen of its own. A redirect elsewhere is what hides the login; one to the very
+		// form is what WordPress answers where there is no wp-login.php.
+		return location.pathname.endsWith('/wp-login.php') && location.search !== '' ? siteError('login_challenged') : null;
 	}
 	if (status === 404 || status === 410) return null;
 	if (isWpDie(text) && status < 500) return siteError('login_challenged', { detail: 'the login is locked' });

@@ -58,7 +58,8 @@ export class SiteSession {
 			cookies: this.cookies,
 			...request,
 			headers: {
-				accept: 'text/html,application/json;q=0.9,*/*;q=0.8',
+				// WordPress answers errors as JSON, and leaves out its admin bar, to whoever accepts application/json.
+				accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
 				referer: request.method === 'POST' ? url.href : `${url.origin}/`,
 				...(request.method === 'POST' ? { origin: url.origin } : {}),
 				...(asBrowser ? { 'user-agent': BROWSER_USER_AGENT } : {}),
