@@ -36,6 +36,7 @@ class Custom_Migrator_File_Plan {
 		);
 		$this->pdo->exec( 'CREATE INDEX IF NOT EXISTS files_state ON files (state)' );
 		$this->pdo->exec( 'CREATE TABLE IF NOT EXISTS parts (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL)' );
+		$this->pdo->exec( 'CREATE TABLE IF NOT EXISTS landed (file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (file, offset))' );
 		$this->pdo->exec( 'CREATE INDEX IF NOT EXISTS parts_file ON parts (file)' );
 	}
 
@@ -102,6 +103,7 @@ class Custom_Migrator_File_Plan {
 
 	public function plan_parts( int $file, int $size ): void {
 		$this->run( 'DELETE FROM parts WHERE file = ?', array( $file ) );
+		$this->run( 'DELETE FROM landed WHERE file = ?', array( $file ) );
 		for ( $offset = 0; $offset < $size; $offset += self::PART ) {
 			$this->add_part( $file, $offset, min( self::PART, $size - $offset ) );
 		}
@@ -130,6 +132,18 @@ class Custom_Migrator_File_Plan {
 	public function part_length( int $part ): int {
 		$row = $this->one( 'SELECT length FROM parts WHERE id = ?', array( $part ) );
 		return null === $row ? 0 : (int) $row['length'];
+	}
+
+	/** Keeps the hash of a part as it came, for a file that has none as a whole. */
+	public function note_landed( int $file, int $offset, int $length, string $sha256 ): void {
+		$this->run( 'INSERT OR REPLACE INTO landed (file, offset, length, sha256) VALUES (?, ?, ?, ?)', array( $file, $offset, $length, $sha256 ) );
+	}
+
+	/** @return array[] `{offset, length, sha256}` by offset. */
+	public function landed( int $file ): array {
+		$statement = $this->pdo->prepare( 'SELECT offset, length, sha256 FROM landed WHERE file = ? ORDER BY offset' );
+		$statement->execute( array( $file ) );
+		return array_map( array( __CLASS__, 'numbers' ), $statement->fetchAll( PDO::FETCH_ASSOC ) );
 	}
 
 	public function has_parts( int $file ): bool {

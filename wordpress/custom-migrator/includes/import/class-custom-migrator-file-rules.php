@@ -38,7 +38,8 @@ class Custom_Migrator_File_Rules {
 			return null;
 		}
 		if ( 'core' === $root ) {
-			if ( 'wp-config.php' === strtolower( $path ) ) {
+			// A robots.txt of the source's would invite search engines past the guard.
+			if ( in_array( strtolower( $path ), array( 'wp-config.php', 'robots.txt' ), true ) ) {
 				return 'the clone has its own';
 			}
 			$in_core = preg_match( '#^(wp-admin|wp-includes)/#', $path ) || preg_match( '#^[^/]+\.(php|txt|html?)$#i', $path );

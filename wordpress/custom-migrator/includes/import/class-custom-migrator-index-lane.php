@@ -138,7 +138,9 @@ class Custom_Migrator_Index_Lane implements Custom_Migrator_Lane {
 			}
 			return;
 		}
-		$known = isset( $raw['s'], $raw['m'], $raw['h'] ) && is_int( $raw['s'] ) && $raw['s'] >= 0 && is_int( $raw['m'] ) && is_string( $raw['h'] ) && preg_match( '/^[0-9a-f]{64}$/D', $raw['h'] );
+		// A file that is too long to be hashed while it is listed comes without a hash: then each of its parts is kept with its own.
+		$hash  = isset( $raw['h'] ) ? $raw['h'] : '';
+		$known = isset( $raw['s'], $raw['m'] ) && is_int( $raw['s'] ) && $raw['s'] >= 0 && is_int( $raw['m'] ) && is_string( $hash ) && preg_match( '/^([0-9a-f]{64})?$/D', $hash );
 		if ( ! $known ) {
 			throw Custom_Migrator_Import_Error::permanent( 'bad_answer', 'The source sent a list of files in a form that is not the protocol\'s.' );
 		}
@@ -147,7 +149,7 @@ class Custom_Migrator_Index_Lane implements Custom_Migrator_Lane {
 				'path'   => $path,
 				'size'   => $raw['s'],
 				'mtime'  => $raw['m'],
-				'sha256' => $raw['h'],
+				'sha256' => $hash,
 			),
 			$target
 		);
@@ -155,7 +157,7 @@ class Custom_Migrator_Index_Lane implements Custom_Migrator_Lane {
 
 	private function plan_file( array $entry, string $target ): void {
 		$before = $this->plan->find( $this->root, $entry['path'] );
-		if ( null !== $before && $before['sha256'] === $entry['sha256'] && (int) $before['size'] === $entry['size'] && Custom_Migrator_File_Plan::CHANGED !== (int) $before['state'] ) {
+		if ( null !== $before && $before['sha256'] === $entry['sha256'] && (int) $before['size'] === $entry['size'] && (int) $before['mtime'] === $entry['mtime'] && Custom_Migrator_File_Plan::CHANGED !== (int) $before['state'] ) {
 			return;
 		}
 		if ( 'core' === $this->root && $this->local->core_is( $entry['path'], $entry['size'], $entry['sha256'] ) ) {
@@ -164,8 +166,8 @@ class Custom_Migrator_Index_Lane implements Custom_Migrator_Lane {
 		}
 		if ( 0 === $entry['size'] ) {
 			$this->writer->write_at( $target, 0, '' );
-			$same = $this->writer->seal( $target, 0, $entry['mtime'] ) === $entry['sha256'];
-			$this->plan->put( $this->root, $entry, $same ? Custom_Migrator_File_Plan::STAGED : Custom_Migrator_File_Plan::MISSED );
+			$this->writer->seal( $target, 0, $entry['mtime'] );
+			$this->plan->put( $this->root, $entry, Custom_Migrator_File_Plan::STAGED );
 			return;
 		}
 		if ( 'content' === $this->root && $this->local->copy_content( $entry['path'], $entry['size'], $entry['sha256'], $this->writer->place( $target ) ) ) {

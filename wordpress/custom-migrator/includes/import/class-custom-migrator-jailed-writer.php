@@ -131,6 +131,18 @@ class Custom_Migrator_Jailed_Writer {
 		return (string) hash_file( 'sha256', $target );
 	}
 
+	/** SHA-256 of a part of the file as it is on the disk, hex; empty when it is not all there. */
+	public function hash_part( string $path, int $offset, int $length ): string {
+		$file = fopen( $this->place( $path ), 'rb' );
+		if ( false === $file || 0 !== fseek( $file, $offset ) ) {
+			return '';
+		}
+		$hash = hash_init( 'sha256' );
+		$read = hash_update_stream( $hash, $file, $length );
+		fclose( $file );
+		return $read === $length ? hash_final( $hash ) : '';
+	}
+
 	public function remove( string $path ): void {
 		$target = $this->place( $path );
 		if ( is_file( $target ) ) {

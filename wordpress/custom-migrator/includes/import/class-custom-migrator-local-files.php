@@ -40,7 +40,7 @@ class Custom_Migrator_Local_Files {
 			return false;
 		}
 		$hash = null !== $this->core && isset( $this->core[ $path ] ) && is_string( $this->core[ $path ] ) ? $this->core[ $path ] : (string) hash_file( 'sha256', $file );
-		return hash_equals( $sha256, $hash );
+		return '' !== $hash && hash_equals( $sha256, $hash );
 	}
 
 	/** The version of the bundled core; empty when it cannot be told. */

@@ -8,7 +8,8 @@
 
 /**
  * Small files go many to a request, large ones in ranges; several requests are in flight. A range that lands twice writes
- * the same bytes to the same place. A file counts only when all of it was read back from the disk with the source's hash.
+ * the same bytes to the same place. A file counts only when all of it was read back from the disk with the source's hash
+ * (or, for a file too long for the source to hash, with the hash of each part as it came).
  */
 class Custom_Migrator_Read_Lane implements Custom_Migrator_Lane {
 
@@ -99,6 +100,7 @@ class Custom_Migrator_Read_Lane implements Custom_Migrator_Lane {
 		$data  = $answer->data();
 		$parts = isset( $data['parts'] ) && is_array( $data['parts'] ) ? array_values( $data['parts'] ) : array();
 		$bytes = 0;
+		$news  = false;
 		foreach ( $parts as $i => $part ) {
 			$sound = isset( $request['parts'][ $i ] ) && is_array( $part ) && isset( $part['bytes'] ) && is_int( $part['bytes'] )
 				&& $part['bytes'] >= 0 && $part['bytes'] <= $request['parts'][ $i ]['length'];
@@ -106,8 +108,9 @@ class Custom_Migrator_Read_Lane implements Custom_Migrator_Lane {
 				throw Custom_Migrator_Import_Error::transient( 'bad_answer', 'The source sent parts of files that were not asked for.' );
 			}
 			$bytes += $part['bytes'];
+			$news   = $news || $part['bytes'] > 0 || isset( $part['error'] );
 		}
-		if ( array() === $parts || strlen( $answer->payload() ) !== $bytes ) {
+		if ( ! $news || strlen( $answer->payload() ) !== $bytes ) {
 			throw Custom_Migrator_Import_Error::transient( 'bad_answer', 'The source sent parts of files whose sizes do not add up.' );
 		}
 	}
@@ -120,8 +123,8 @@ class Custom_Migrator_Read_Lane implements Custom_Migrator_Lane {
 		try {
 			foreach ( $request['parts'] as $i => $part ) {
 				unset( $this->out[ $part['part'] ] );
-				if ( ! isset( $results[ $i ] ) ) {
-					// The source ran out of time: still in the plan, asked for in the next round.
+				if ( ! isset( $results[ $i ] ) || ( 0 === $results[ $i ]['bytes'] && ! isset( $results[ $i ]['error'] ) ) ) {
+					// The source ran out of time or room: still in the plan, asked for in the next round.
 					$this->queue = array();
 					$this->after = 0;
 					continue;
@@ -148,18 +151,21 @@ class Custom_Migrator_Read_Lane implements Custom_Migrator_Lane {
 		}
 		$length = strlen( $bytes );
 		$ended  = ! empty( $result['eof'] );
-		if ( 0 === $length || ( $ended && $part['offset'] + $length < $part['size'] ) ) {
+		if ( $ended && $part['offset'] + $length < $part['size'] ) {
 			$this->lost( $part, 'changed' );
 			return;
 		}
 		$writer = $this->writers[ $part['root'] ];
 		$target = Custom_Migrator_File_Rules::target( $part['root'], $part['path'] );
 		$writer->write_at( $target, $part['offset'], $bytes );
+		if ( '' === $part['sha256'] ) {
+			$this->plan->note_landed( $part['file'], $part['offset'], $length, hash( 'sha256', $bytes ) );
+		}
 		$this->land_rest( $part, $length );
 		if ( $this->plan->has_parts( $part['file'] ) ) {
 			return;
 		}
-		if ( $writer->seal( $target, $part['size'], $part['mtime'] ) === $part['sha256'] ) {
+		if ( $this->is_whole( $writer, $target, $part ) ) {
 			$this->plan->set_state( $part['file'], Custom_Migrator_File_Plan::STAGED );
 		} elseif ( (int) $file['tries'] + 1 < self::TRIES_MAX ) {
 			$this->plan->set_state( $part['file'], Custom_Migrator_File_Plan::WANTED );
@@ -167,6 +173,22 @@ class Custom_Migrator_Read_Lane implements Custom_Migrator_Lane {
 		} else {
 			$this->plan->set_state( $part['file'], Custom_Migrator_File_Plan::CHANGED );
 		}
+	}
+
+	/** Reads the finished file back from the disk. */
+	private function is_whole( Custom_Migrator_Jailed_Writer $writer, string $target, array $part ): bool {
+		$hash = $writer->seal( $target, $part['size'], $part['mtime'] );
+		if ( '' !== $part['sha256'] ) {
+			return $hash === $part['sha256'];
+		}
+		$at = 0;
+		foreach ( $this->plan->landed( $part['file'] ) as $landed ) {
+			if ( $landed['offset'] !== $at || $writer->hash_part( $target, $at, $landed['length'] ) !== $landed['sha256'] ) {
+				return false;
+			}
+			$at += $landed['length'];
+		}
+		return $at === $part['size'];
 	}
 
 	/** Takes the part out of the plan, and puts what is left of it back (it was asked for, or answered, in part only). */
