@@ -158,22 +158,35 @@ describe('connect', () => {
 		expect((await connect()).agent_url).toBe(`${fake.url}/blog/wp-admin/admin-ajax.php`);
 	});
 
-	it('does not mind the screen that asks for the admin e-mail', async () => {
+	it.each([
+		['the screen that asks for the admin e-mail', '/wp-login.php?action=confirm_admin_email'],
+		['a dashboard on another host', 'http://intranet.example/'],
+	])('does not mind where the login leads: %s', async (_what, location) => {
 		await start({
 			before: (_request, response, url) => {
 				if (url.pathname === '/wp-login.php' && url.search === '') {
 					const { writeHead } = response;
 					response.writeHead = ((status: number, headers?: Record<string, string>) =>
-						writeHead.call(
-							response,
-							status,
-							headers && { ...headers, location: '/wp-login.php?action=confirm_admin_email' },
-						)) as typeof writeHead;
+						writeHead.call(response, status, headers && { ...headers, location })) as typeof writeHead;
 				}
 				return false;
 			},
 		});
 		expect((await connect()).uploaded).toBe(true);
+	});
+
+	it('does not take the password to another site', async () => {
+		const other = await startFakeWordPress();
+		await start({
+			before: (_request, response, url) => {
+				if (url.pathname !== '/wp-login.php') return false;
+				response.writeHead(307, { location: `${other.url}/wp-login.php` }).end();
+				return true;
+			},
+		});
+		expect(await codeOf(connect())).toBe('redirect_refused');
+		expect(other.seen).toHaveLength(0);
+		await other.close();
 	});
 
 	it('takes the REST route where admin-ajax.php is closed', async () => {

@@ -2,6 +2,7 @@ import type { ProductError } from '../../../core/errors.ts';
 import type { Clock, SourceCredentials } from '../../../core/ports.ts';
 import { foreignAnswerError, isChallenge } from '../foreign-answer.ts';
 import { siteError } from '../site-errors.ts';
+import { checkRedirect } from '../site-redirects.ts';
 import type { Page, SiteSession } from './site-session.ts';
 import { asksForMore, isLoginForm, isWpDie } from './wp-pages.ts';
 
@@ -42,6 +43,8 @@ export async function logIn(session: SiteSession, wordpress: URL, credentials: S
 		if (session.cookies.has(target, LOGGED_IN)) return { outcome: 'in', wordpress: new URL('.', target) };
 		const next = page.location === null ? null : loginFormAt(page.location);
 		if (next !== null && next.href !== target.href && hop < MAX_HOPS) {
+			// The password goes along, so only within the site and never from https to http.
+			checkRedirect(wordpress, page.response.url, next);
 			target = next;
 			continue;
 		}
