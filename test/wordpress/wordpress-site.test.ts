@@ -175,6 +175,34 @@ describe('connect', () => {
 		expect((await connect()).uploaded).toBe(true);
 	});
 
+	it('looks for https before it sends a password over the network', async () => {
+		await start();
+		const resolve = () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
+		const far = createGuardedFetch({ allowPrivate: true, resolve });
+		const random = { hex: (digits: number) => randomBytes(digits / 2).toString('hex') };
+		const there = createWordPressSite({
+			http: far,
+			clock,
+			client: createMigratorClient({ http: far, clock, random }),
+			pluginFolder: folder,
+		});
+		fake.traits.before = (_request, response, url) => {
+			if (url.search === '') return false;
+			response.writeHead(301, { location: 'https://shop.example.evil.example/' }).end();
+			return true;
+		};
+		const request = {
+			url: `http://shop.example:${fake.port}`,
+			credentials,
+			job_id: JOB,
+			agent_key: AGENT_KEY,
+			expires_at: Date.now() + 1000,
+		};
+		expect(await codeOf(there.connect(request))).toBe('redirect_refused');
+		expect(fake.paths()).toEqual(['GET /']);
+		await far.close();
+	});
+
 	it('does not take the password to another site', async () => {
 		const other = await startFakeWordPress();
 		await start({
