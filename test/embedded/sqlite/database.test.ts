@@ -169,7 +169,7 @@ describe('the database file', () => {
 
 describe('two processes on one file', () => {
 	async function child(path: string, task: string): Promise<{ process: ChildProcess; answer: Promise<string[]> }> {
-		const started = fork(join(import.meta.dirname, 'store-process.ts'), [path, task], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+		const started = fork(new URL('./store-process.ts', import.meta.url), [path, task], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
 		cleanUps.push(() => started.kill('SIGKILL'));
 		const lines: string[] = [];
 		started.on('message', (message) => lines.push(String(message)));

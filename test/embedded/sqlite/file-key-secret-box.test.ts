@@ -59,7 +59,7 @@ describe('the key file', () => {
 	});
 
 	it('is one for all processes that start at once', async () => {
-		const script = join(import.meta.dirname, 'key-process.ts');
+		const script = new URL('./key-process.ts', import.meta.url);
 		const processes = Array.from({ length: 6 }, () => fork(script, [path], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }));
 		const sealed = await Promise.all(
 			processes.map(async (child) => {
