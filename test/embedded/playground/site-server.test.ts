@@ -206,7 +206,7 @@ describe.each(['7.4', '8.4'])('a WordPress site on PHP %s', (php) => {
 		await site.evalPhp("update_option( 'counter', '0' );");
 		const answers = await Promise.all([1, 2, 3, 4].map(async () => (await get('/writer.php')).text()));
 		expect(answers).toEqual(['written', 'written', 'written', 'written']);
-		expect(await site.evalPhp("echo get_option( 'counter' );")).toBe("40");
+		expect(await site.evalPhp("echo get_option( 'counter' );")).toBe('40');
 		const database = new DatabaseSync(join(site.dir, 'wp-content', 'database', '.ht.sqlite'), { readOnly: true });
 		expect(database.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' });
 		expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'delete' });
@@ -226,6 +226,16 @@ describe.each(['7.4', '8.4'])('a WordPress site on PHP %s', (php) => {
 		const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(async () => (await get('/lock.php')).text()));
 		expect(answers).toEqual(Array(6).fill('ok'));
 		expect(readFileSync(join(site.dir, 'wp-content', 'lock'), 'utf8')).toBe('6');
+	});
+
+	it('starts no program, and does not wait for one', async () => {
+		const printed = await site.php.raw(`<?php
+			$pipes = array();
+			exec( 'id', $lines, $code );
+			$process = proc_open( 'id', array( array( 'pipe', 'r' ), array( 'pipe', 'w' ), array( 'pipe', 'w' ) ), $pipes );
+			$read = is_resource( $process ) ? stream_get_contents( $pipes[1] ) : '';
+			echo json_encode( array( $lines, 0 === $code, $read, (string) shell_exec( 'id' ), mail( 'a@b.example', 's', 'm' ) ) );`);
+		expect(JSON.parse(printed)).toEqual([[], false, '', '', false]);
 	});
 
 	it('survives fatal errors of PHP and crashes of php-wasm', async () => {
