@@ -21,7 +21,7 @@ register_shutdown_function( static function () {
 		'peak' => memory_get_peak_usage(),
 		's'    => microtime( true ) - $_SERVER['REQUEST_TIME_FLOAT'],
 	);
-	file_put_contents( WP_CONTENT_DIR . '/meter.log', json_encode( $line ) . "\\n", FILE_APPEND );
+	file_put_contents( ABSPATH . 'meter.log', json_encode( $line ) . "\\n", FILE_APPEND );
 } );
 if ( isset( $_SERVER['HTTP_X_BENCH_BARE'] ) ) {
 	add_action( 'wp_loaded', static function () { exit; }, PHP_INT_MAX );
@@ -83,7 +83,7 @@ export async function run(): Promise<Record<string, number>> {
 			const plugins = join(source.dir, 'wp-content/mu-plugins');
 			writeFileSync(join(plugins, 'meter.php'), METER);
 			await source.php.recycle();
-			const meter = join(source.dir, 'wp-content/meter.log');
+			const meter = join(source.dir, 'meter.log');
 			writeFileSync(meter, '');
 			for (let turn = 0; turn < 5; turn++) await fetch(`${source.url}/wp-admin/admin-ajax.php`, { headers: { 'x-bench-bare': '1' } });
 			const bare = Math.max(...read(meter).map((line) => line.peak));
