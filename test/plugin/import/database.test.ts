@@ -235,6 +235,32 @@ describe.each(['7.4', '8.4'] as const)('landing tables in SQLite, on PHP %s', (v
 		expect(outcome.outcome).toMatchObject({ rows: 1, differences: [] });
 	});
 
+	test('a table that a step left half-made is made again; one of the same name in another case is refused', async () => {
+		const outcome = await php.json<unknown>(`
+			final class Test_Slot extends Custom_Migrator_Slot {
+				public function driver(): string { return DRIVER . '/wp-includes/database/load.php'; }
+			}
+			mkdir( DIR . '/half' );
+			$db = new Custom_Migrator_Staging_Database( new Test_Slot( DIR . '/half' ) );
+			$table = array( 'name' => 't', 'ddl' => 'CREATE TABLE \`t\` (\`id\` int, KEY \`id\` (\`id\`))', 'columns' => array( array( 'name' => 'id', 'kind' => 'int' ) ), 'key' => null, 'rows' => 0, 'bytes' => 0 );
+			$db->create_table( $table );
+			$db->pdo()->exec( 'DELETE FROM _custom_migrator_tables' );
+			$db->pdo()->exec( 'INSERT INTO t VALUES (1)' );
+			$again = $db->create_table( $table );
+			$rows = (int) $db->pdo()->query( 'SELECT COUNT(*) FROM t' )->fetchColumn();
+			$codes = array();
+			foreach ( array( 'T', 'sqlite_sequence', '_wp_sqlite_global_variables', '_custom_migrator_tables' ) as $name ) {
+				try { $db->create_table( array( 'name' => $name ) + $table ); $codes[] = 'made'; } catch ( Custom_Migrator_Import_Error $error ) { $codes[] = $error->error_code(); }
+			}
+			echo json_encode( array( $again, $rows, $codes, count( $db->all_progress() ) ) );`);
+		expect(outcome).toEqual([
+			{ differences: [], left_out: [] },
+			0,
+			['table_refused', 'table_refused', 'table_refused', 'table_refused'],
+			1,
+		]);
+	});
+
 	test('makes a table of names as long and as odd as MySQL has them, and of a DDL that says nothing', async () => {
 		const name = 'n'.repeat(63);
 		const outcome = await land(

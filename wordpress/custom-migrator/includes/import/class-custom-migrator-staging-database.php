@@ -74,6 +74,7 @@ class Custom_Migrator_Staging_Database {
 				'left_out'    => array(),
 			);
 		}
+		$this->make_room( $name );
 		$ddl   = new Custom_Migrator_Ddl( $name, $table['ddl'], $table['columns'] );
 		$ways  = array(
 			''                                => $ddl->full(),
@@ -115,6 +116,28 @@ class Custom_Migrator_Staging_Database {
 			'differences' => '' === $difference ? array() : array( $difference ),
 			'left_out'    => $ddl->left_out(),
 		);
+	}
+
+	/**
+	 * Removes what a step left that died between making a table and noting it.
+	 *
+	 * @throws Custom_Migrator_Import_Error `table_refused` for a name that SQLite or the driver keeps to itself, or that
+	 *                                      differs from another table's in case only.
+	 */
+	private function make_room( string $name ): void {
+		$taken = $this->pdo()->prepare( 'SELECT COUNT(*) FROM _custom_migrator_tables WHERE lower(name) = lower(?)' );
+		$taken->execute( array( $name ) );
+		if ( preg_match( '/^(sqlite_|_wp_sqlite_|_custom_migrator_)/i', $name ) || 0 !== (int) $taken->fetchColumn() ) {
+			throw Custom_Migrator_Import_Error::permanent( 'table_refused', 'The clone\'s database cannot hold the table ' . $name . '.' );
+		}
+		$taken->closeCursor();
+		$there = $this->pdo()->prepare( 'SELECT COUNT(*) FROM sqlite_master WHERE type = \'table\' AND name = ? COLLATE NOCASE' );
+		$there->execute( array( $name ) );
+		$found = (int) $there->fetchColumn();
+		$there->closeCursor();
+		if ( $found > 0 ) {
+			$this->driver()->query( 'DROP TABLE ' . Custom_Migrator_Ddl::quote( $name ) );
+		}
 	}
 
 	/**
