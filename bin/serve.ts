@@ -6,7 +6,11 @@ import { parseServeSettings } from './serve/settings.ts';
 
 try {
 	const settings = parseServeSettings(process.argv.slice(2), process.env);
-	const telemetry = createConsoleTelemetry({ write: (line) => process.stderr.write(`${line}\n`), clock: systemClock });
+	const telemetry = createConsoleTelemetry({
+		write: (line) => process.stderr.write(`${line}\n`),
+		clock: systemClock,
+		metrics: settings.metrics,
+	});
 	const service = await startService(settings, telemetry);
 	if (service.newToken !== null) {
 		console.log(`Token of the first owner (kept in ${settings.data}/token, shown only now): ${service.newToken}`);

@@ -5,7 +5,7 @@
  * key (NIST SP 800-38D, 8.3); one machine makes a handful a clone.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, fstatSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SealError } from '../../core/errors.ts';
 import type { SecretBox } from '../../core/ports.ts';
@@ -76,28 +76,29 @@ function isCode(error: unknown, code: string): boolean {
 }
 
 function readKey(path: string): Buffer | undefined {
-	let file: number;
-	try {
-		file = openSync(path, 'r');
-	} catch (error) {
-		if (isCode(error, 'ENOENT')) {
-			return undefined;
+	return guard(`The key file ${path} cannot be read.`, () => {
+		let file: number;
+		try {
+			file = openSync(path, 'r');
+		} catch (error) {
+			if (isCode(error, 'ENOENT')) {
+				return undefined;
+			}
+			throw error;
 		}
-		throw new SealError(`The key file ${path} cannot be read.`, { cause: error });
-	}
-	try {
-		const stat = fstatSync(file);
-		if ((stat.mode & 0o077) !== 0) {
-			throw new SealError(`The key file ${path} may be used by others: set its mode to 0600, and think of its secrets as known.`);
+		try {
+			if ((fstatSync(file).mode & 0o077) !== 0) {
+				throw new SealError(`The key file ${path} may be used by others: set its mode to 0600, and think of its secrets as known.`);
+			}
+			const key = readFileSync(file);
+			if (key.length !== KEY_BYTES) {
+				throw new SealError(`The key file ${path} holds ${key.length} bytes instead of ${KEY_BYTES}: restore it from a backup.`);
+			}
+			return key;
+		} finally {
+			closeSync(file);
 		}
-		const key = readFileSync(file);
-		if (key.length !== KEY_BYTES) {
-			throw new SealError(`The key file ${path} holds ${key.length} bytes instead of ${KEY_BYTES}: restore it from a backup.`);
-		}
-		return key;
-	} finally {
-		closeSync(file);
-	}
+	});
 }
 
 /** The new name is on the disk before anything sealed with the key is. */
@@ -112,17 +113,12 @@ function syncFolder(path: string): void {
 
 /** Writes the whole key beside its place and links it there: nobody ever sees half a key, and the first one wins. */
 function makeKey(path: string): Buffer {
-	const draft = `${path}.${randomBytes(8).toString('hex')}`;
-	try {
+	guard(`The key file ${path} cannot be made.`, () => {
+		const draft = `${path}.${randomBytes(8).toString('hex')}`;
 		const file = openSync(draft, 'wx', 0o600);
 		try {
 			writeSync(file, randomBytes(KEY_BYTES));
 			fsyncSync(file);
-		} finally {
-			closeSync(file);
-		}
-		chmodSync(draft, 0o600);
-		try {
 			linkSync(draft, path);
 			syncFolder(dirname(path));
 		} catch (error) {
@@ -130,11 +126,10 @@ function makeKey(path: string): Buffer {
 				throw error;
 			}
 		} finally {
+			closeSync(file);
 			unlinkSync(draft);
 		}
-	} catch (error) {
-		throw new SealError(`The key file ${path} cannot be made.`, { cause: error });
-	}
+	});
 	const key = readKey(path);
 	if (key === undefined) {
 		throw new SealError(`The key file ${path} has disappeared.`);

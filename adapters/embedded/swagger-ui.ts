@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The files of swagger-ui-dist that the page at /docs loads. No other name is looked up, so no path can lead out. */
@@ -12,5 +13,6 @@ const FILES: ReadonlyMap<string, string> = new Map([
 export async function swaggerUiFile(name: string): Promise<{ contentType: string; body: Uint8Array } | null> {
 	const contentType = FILES.get(name);
 	if (contentType === undefined) return null;
-	return { contentType, body: await readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`))) };
+	const folder = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
+	return { contentType, body: await readFile(join(folder, name)) };
 }

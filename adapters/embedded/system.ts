@@ -42,7 +42,13 @@ export interface ConsoleTelemetryOptions {
 export function createConsoleTelemetry(options: ConsoleTelemetryOptions): Telemetry {
 	const { write, clock, level = 'info', metrics = false } = options;
 	const line = (entry: Record<string, unknown>): void => {
-		write(JSON.stringify({ time: new Date(clock.now()).toISOString(), ...entry }, plain));
+		const time = new Date(clock.now()).toISOString();
+		try {
+			write(JSON.stringify({ time, ...entry }, plain));
+		} catch {
+			// A field that refers to itself: the line without its fields is better than none.
+			write(JSON.stringify({ time, level: entry.level, message: entry.message, fields: 'not writable' }));
+		}
 	};
 	return {
 		log(at, message, fields) {

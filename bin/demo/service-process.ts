@@ -10,13 +10,16 @@ export interface ServiceProcess {
 	readonly process: ChildProcess;
 	/** SIGTERM, and waits for the end. */
 	stop(): Promise<void>;
+	/** SIGKILL, and waits for the end. */
+	kill(): Promise<void>;
 }
 
 /** @throws Error with what the service printed when it ends before it listens. */
-export async function startService(dataDir: string, args: readonly string[]): Promise<ServiceProcess> {
+export async function startService(dataDir: string, args: readonly string[], onLog?: (line: string) => void): Promise<ServiceProcess> {
 	const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'serve.ts'), '--data', dataDir, ...args], {
-		stdio: ['ignore', 'pipe', 'inherit'],
+		stdio: ['ignore', 'pipe', 'pipe'],
 	});
+	createInterface({ input: child.stderr }).on('line', onLog ?? ((line) => process.stderr.write(`${line}\n`)));
 	const printed: string[] = [];
 	const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
 	const url = await new Promise<string>((resolve, reject) => {
@@ -34,6 +37,10 @@ export async function startService(dataDir: string, args: readonly string[]): Pr
 		process: child,
 		async stop() {
 			child.kill('SIGTERM');
+			await ended;
+		},
+		async kill() {
+			child.kill('SIGKILL');
 			await ended;
 		},
 	};

@@ -118,6 +118,7 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 	const engine = createEngine({ jobs, queue, secrets, clock, random, timers, telemetry, definitions: [cloneJob(deps), deleteJob(deps)] });
 	const worker = createWorkerLoop({
 		consumer: queue,
+		queue,
 		engine,
 		clock,
 		timers,

@@ -15,6 +15,8 @@ export interface ServeSettings {
 	readonly requestsPerMinute: number;
 	readonly clonesPerOwner: number | null;
 	readonly sweepSeconds: number;
+	/** Metrics as lines of JSON on standard error, beside the log. */
+	readonly metrics: boolean;
 }
 
 export const USAGE = `npm start -- [options]
@@ -29,6 +31,7 @@ export const USAGE = `npm start -- [options]
   --requests-per-minute N  clone requests an owner may make (60; 0: no limit)
   --clones-per-owner N     live clones an owner may have (50; 0: no limit)
   --sweep-seconds N        how often to look for what was lost (60)
+  --metrics                metrics as lines of JSON beside the log
 `;
 
 /** @throws Error whose message lists every fault and the usage. */
@@ -50,6 +53,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 					'requests-per-minute': { type: 'string', default: '60' },
 					'clones-per-owner': { type: 'string', default: '50' },
 					'sweep-seconds': { type: 'string', default: '60' },
+					metrics: { type: 'boolean', default: false },
 					help: { type: 'boolean', default: false },
 				},
 			}).values;
@@ -79,6 +83,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 		requestsPerMinute: noLimit(integer('requests-per-minute', 0, 1_000_000)) ?? Number.POSITIVE_INFINITY,
 		clonesPerOwner: noLimit(integer('clones-per-owner', 0, 10_000)),
 		sweepSeconds: integer('sweep-seconds', 1, 3600),
+		metrics: values.metrics === true,
 	};
 	if (values.help === true) throw new Error(USAGE);
 	if (faults.length > 0) throw new Error(`${faults.join('\n')}\n\n${USAGE}`);

@@ -3,19 +3,31 @@ import type { ApiDeps } from './deps.ts';
 import { openResult } from './jobs.ts';
 import { Problem } from './problems.ts';
 
-/** Codes of failed jobs that the caller's own request is the reason of: 422. All others are 502, the source's or the service's fault. */
-const CALLERS_FAULT: ReadonlySet<string> = new Set([
+/**
+ * Codes of failed jobs whose remedy lies with the caller or the caller's site: 422. All others, where another attempt
+ * may succeed or the service is at fault, are 502.
+ */
+const CALLERS_TO_MEND: ReadonlySet<string> = new Set([
 	'source_not_allowed',
+	'host_not_found',
+	'redirect_refused',
+	'tls_invalid',
 	'not_wordpress',
 	'login_refused',
 	'login_hidden',
 	'login_challenged',
-	'not_an_administrator',
-	'file_changes_disabled',
-	'upload_limit_too_small',
+	'http_auth_required',
+	'not_administrator',
 	'multisite_unsupported',
 	'site_too_large',
 	'php_too_old',
+	'wordpress_too_old',
+	'database_upgrade_needed',
+	'agent_required',
+	'agent_outdated',
+	'file_changes_disabled',
+	'filesystem_credentials_required',
+	'upload_limit_too_small',
 ]);
 
 /**
@@ -38,5 +50,5 @@ export async function awaitJob(
 	if (job.status === 'completed') return { job, secret: await openResult(deps, job) };
 	if (job.status === 'cancelled') throw new Problem('cancelled');
 	const error = job.error ?? { code: 'job_failed', message: 'The job failed.' };
-	throw new Problem('job_failed', { code: error.code, detail: error.message, status: CALLERS_FAULT.has(error.code) ? 422 : 502 });
+	throw new Problem('job_failed', { code: error.code, detail: error.message, status: CALLERS_TO_MEND.has(error.code) ? 422 : 502 });
 }

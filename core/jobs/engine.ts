@@ -14,7 +14,7 @@
 import { LeaseLostError } from '../errors.ts';
 import { isTerminal, type Job, type Millis } from './job.ts';
 import { crashes, FINISH, nextStep, withCrashes } from './run/checkpoint.ts';
-import { endJob, endUndone } from './run/end.ts';
+import { endJob } from './run/end.ts';
 import { CANCELLED, DEADLINE_EXCEEDED, describe, WORKER_CRASHED } from './run/failure.ts';
 import { finishJob, runStep, type Turn } from './run/forward.ts';
 import { isHeld, LeasedJob, leaseEnd } from './run/lease.ts';
@@ -37,8 +37,8 @@ export interface Engine {
 	/** Carries the job on as far as it goes. Never throws: a fault of the store or the queue answers `retry`. */
 	run(jobId: string, budget: Budget): Promise<RunAnswer>;
 	/**
-	 * For a message that keeps killing its worker: undoes the job with `worker_crashed`, under a new message; a job that is
-	 * being undone already is ended at once. Answers like `run`.
+	 * For a message that keeps killing its worker: the job is undone with `worker_crashed`; of a job that is being undone
+	 * already, the undo at hand is given up. Either goes on under a new message. Answers like `run`.
 	 */
 	giveUp(jobId: string): Promise<RunAnswer>;
 }
@@ -170,14 +170,11 @@ export function createEngine(options: EngineOptions): Engine {
 			const redactor = new Redactor();
 			return guarded(jobId, redactor, true, async (lease) => {
 				const run = start(lease, redactor, { remainingMs: () => 0, signal: AbortSignal.abort() });
-				if (run === undefined || lease.job.undoing !== null) {
-					if (lease.job.undoing === null) {
-						await lease.save({ undoing: WORKER_CRASHED });
-					}
-					return endUndone({ deps, lease });
+				if (run === undefined) {
+					return driveUnknownType(lease);
 				}
-				const turn = await beginUndo(run, WORKER_CRASHED, { freshLease: true });
-				return turn === 'go on' ? 'waiting' : turn;
+				const turn = await (lease.job.undoing === null ? beginUndo(run, WORKER_CRASHED, { freshLease: true }) : abandonCurrentUndo(run));
+				return turn === 'go on' ? later(run, {}, 0) : turn;
 			});
 		},
 	};

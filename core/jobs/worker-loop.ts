@@ -6,13 +6,15 @@
  * Poison: a message that was delivered `maxReceives` times without being acknowledged has killed its workers; the job is
  * given up instead of being run once more.
  */
-import type { Clock, JobQueueConsumer, QueueMessage, Random, Telemetry } from '../ports.ts';
+import type { Clock, JobQueue, JobQueueConsumer, QueueMessage, Random, Telemetry } from '../ports.ts';
 import type { Engine, RunAnswer } from './engine.ts';
 import { describe } from './run/failure.ts';
 import type { Timers } from './timers.ts';
 
 export interface WorkerLoopOptions {
 	readonly consumer: JobQueueConsumer;
+	/** The same queue, for sending. */
+	readonly queue: JobQueue;
 	readonly engine: Engine;
 	readonly clock: Clock;
 	readonly timers: Timers;
@@ -32,17 +34,22 @@ export interface WorkerLoopOptions {
 
 export interface WorkerLoop {
 	start(): void;
-	/** Resolves when everything has stopped, or after the grace. */
+	/**
+	 * Resolves when everything has stopped, or after the grace. It waits for the receive that is under way, too: close a
+	 * consumer that long-polls first.
+	 */
 	stop(): Promise<void>;
 }
 
 /** Longest time between two tries of a message that could not be handled; a queue delays at most 900 s. */
 const LONGEST_RELEASE = 900;
+/** When the store or the queue failed under a job, it is tried again after this, up to twice as much. */
+const AGAIN_SECONDS = 10;
 /** A message given up while a dead worker's lease still runs comes back after this. */
 const GIVE_UP_AGAIN_SECONDS = 60;
 
 export function createWorkerLoop(options: WorkerLoopOptions): WorkerLoop {
-	const { consumer, engine, clock, timers, random, telemetry, concurrency, visibilitySeconds } = options;
+	const { consumer, queue, engine, clock, timers, random, telemetry, concurrency, visibilitySeconds } = options;
 	const maxReceives = options.maxReceives ?? 5;
 	const idleMs = options.idleMs ?? 1000;
 	const shutdown = new AbortController();
@@ -104,11 +111,15 @@ export function createWorkerLoop(options: WorkerLoopOptions): WorkerLoop {
 			if (poison) {
 				telemetry.log('error', 'poison message', { ...fields, answer });
 			}
-			if (answer === 'retry' || (poison && answer === 'busy')) {
-				await consumer.release(message, poison ? GIVE_UP_AGAIN_SECONDS : releaseSeconds(message));
-			} else {
-				await consumer.acknowledge(message);
+			if (answer === 'busy' && poison) {
+				await consumer.release(message, GIVE_UP_AGAIN_SECONDS);
+				return;
 			}
+			if (answer === 'retry') {
+				// A new message, so that the receive count counts crashes only.
+				await queue.send(message.job_id, AGAIN_SECONDS + Math.floor(random.fraction() * AGAIN_SECONDS));
+			}
+			await consumer.acknowledge(message);
 		} catch (error) {
 			// Never acknowledged away: if this release fails too, the message comes back when its visibility ends.
 			telemetry.log('error', 'message not handled', { ...fields, error: describe(error) });
@@ -123,7 +134,7 @@ export function createWorkerLoop(options: WorkerLoopOptions): WorkerLoop {
 		return engine.run(message.job_id, { remainingMs: () => end - clock.now(), signal: shutdown.signal });
 	}
 
-	/** 5, 15, 45 … seconds and some jitter: five deliveries outlast ten minutes of a store that is down. */
+	/** 5, 15, 45 … seconds and some jitter. */
 	function releaseSeconds(message: QueueMessage): number {
 		const full = 5 * 3 ** Math.max(0, message.receive_count - 1);
 		return Math.min(LONGEST_RELEASE, Math.ceil(full * (1 + random.fraction() / 2)));
@@ -142,7 +153,9 @@ export function createWorkerLoop(options: WorkerLoopOptions): WorkerLoop {
 			let cancel: () => void = () => undefined;
 			const late = new Promise<void>((resolve) => {
 				cancel = timers.after(options.graceMs ?? 15_000, () => {
-					telemetry.log('warn', 'worker stopped with jobs still running', { jobs: running.size });
+					if (running.size > 0) {
+						telemetry.log('warn', 'worker stopped with jobs still running', { jobs: running.size });
+					}
 					resolve();
 				});
 			});

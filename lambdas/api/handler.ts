@@ -9,7 +9,7 @@ import httpRouter, { type Route } from '@middy/http-router';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from 'aws-lambda';
 import type { ApiDeps } from '../../core/api/deps.ts';
 import { OPERATION_IDS, OPERATIONS, type Operation } from '../../core/api/operations.ts';
-import { isProblemCode, Problem } from '../../core/api/problems.ts';
+import { Problem, type ProblemCode } from '../../core/api/problems.ts';
 import { PermanentError, TransientError } from '../../core/errors.ts';
 import { problem, withCommonHeaders } from './answers.ts';
 import type { DocsFiles } from './docs-page.ts';
@@ -122,13 +122,20 @@ function problemAnswers(deps: ApiDeps): Middleware {
 	};
 }
 
+/** What changing a clone's time may be refused with. Any other permanent error that comes so far is a fault of the service. */
+const FROM_CLONE_CONTROL: ReadonlyMap<string, ProblemCode> = new Map([
+	['clone_not_live', 'clone_not_live'],
+	['clone_lost', 'clone_not_live'],
+	['ttl_in_the_past', 'ttl_in_the_past'],
+]);
+
 function asProblem(error: unknown): Problem {
 	if (error instanceof Problem) return error;
 	if (error instanceof PermanentError && error.code === 'bad_cursor') {
 		return new Problem('bad_cursor', { errors: [{ field: 'cursor', code: 'invalid_value', message: 'Is not a cursor of this list.' }] });
 	}
-	if (error instanceof PermanentError && error.code === 'clone_lost') return new Problem('clone_not_live', { detail: error.message });
-	if (error instanceof PermanentError && isProblemCode(error.code)) return new Problem(error.code, { detail: error.message });
+	const mended = error instanceof PermanentError ? FROM_CLONE_CONTROL.get(error.code) : undefined;
+	if (mended !== undefined && error instanceof Error) return new Problem(mended, { detail: error.message });
 	const timedOut = error instanceof Error && error.name === 'TimeoutError';
 	if (error instanceof TransientError || timedOut) {
 		const seconds = error instanceof TransientError ? (error.retryAfterSeconds ?? 5) : 5;

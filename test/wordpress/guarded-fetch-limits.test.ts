@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createSecureServer, type Server } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { createGuardedFetch, type GuardedFetch } from '../../adapters/wordpress/
 import { CookieJar } from '../../adapters/wordpress/site/cookie-jar.ts';
 import { checkRedirect, RedirectRefusedError } from '../../adapters/wordpress/site-redirects.ts';
 import { codeOf, countConnects, startServer, type TestServer } from './support/servers.ts';
+import { TEST_CERTIFICATE, TEST_CERTIFICATE_KEY } from './support/test-certificate.ts';
 
 const MiB = 1024 * 1024;
 let server: TestServer;
@@ -264,6 +266,40 @@ describe('redirects', () => {
 			await answer.discard();
 			expect(server.seen).toHaveLength(1);
 		}
+	});
+});
+
+describe('https', () => {
+	let secure: Server;
+	let port = 0;
+	const resolve = () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
+	beforeAll(async () => {
+		secure = createSecureServer(
+			{ cert: TEST_CERTIFICATE, key: TEST_CERTIFICATE_KEY },
+			(request, response) => void response.end(request.headers.host),
+		);
+		await new Promise<void>((listening) => secure.listen(0, '127.0.0.1', listening));
+		const address = secure.address();
+		port = typeof address === 'object' && address !== null ? address.port : 0;
+	});
+	afterAll(() => {
+		secure.closeAllConnections();
+		secure.close();
+	});
+
+	it.each([
+		['a certificate that nobody vouches for', 'shop.example', undefined],
+		['a certificate for another name', 'other.example', TEST_CERTIFICATE],
+	])('%s is not taken', async (_what, host, ca) => {
+		const fetch = createGuardedFetch({ allowPrivate: true, resolve, ...(ca === undefined ? {} : { ca }) });
+		expect(await codeOf(fetch.fetch({ url: `https://${host}:${port}/` }))).toBe('tls_invalid');
+		await fetch.close();
+	});
+
+	it('a good certificate is', async () => {
+		const fetch = createGuardedFetch({ allowPrivate: true, resolve, ca: TEST_CERTIFICATE });
+		expect(await (await fetch.fetch({ url: `https://shop.example:${port}/` })).text()).toBe(`shop.example:${port}`);
+		await fetch.close();
 	});
 });
 

@@ -158,22 +158,63 @@ describe('connect', () => {
 		expect((await connect()).agent_url).toBe(`${fake.url}/blog/wp-admin/admin-ajax.php`);
 	});
 
-	it('does not mind the screen that asks for the admin e-mail', async () => {
+	it.each([
+		['the screen that asks for the admin e-mail', '/wp-login.php?action=confirm_admin_email'],
+		['a dashboard on another host', 'http://intranet.example/'],
+	])('does not mind where the login leads: %s', async (_what, location) => {
 		await start({
 			before: (_request, response, url) => {
 				if (url.pathname === '/wp-login.php' && url.search === '') {
 					const { writeHead } = response;
 					response.writeHead = ((status: number, headers?: Record<string, string>) =>
-						writeHead.call(
-							response,
-							status,
-							headers && { ...headers, location: '/wp-login.php?action=confirm_admin_email' },
-						)) as typeof writeHead;
+						writeHead.call(response, status, headers && { ...headers, location })) as typeof writeHead;
 				}
 				return false;
 			},
 		});
 		expect((await connect()).uploaded).toBe(true);
+	});
+
+	it('looks for https before it sends a password over the network', async () => {
+		await start();
+		const resolve = () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
+		const far = createGuardedFetch({ allowPrivate: true, resolve });
+		const random = { hex: (digits: number) => randomBytes(digits / 2).toString('hex') };
+		const there = createWordPressSite({
+			http: far,
+			clock,
+			client: createMigratorClient({ http: far, clock, random }),
+			pluginFolder: folder,
+		});
+		fake.traits.before = (_request, response, url) => {
+			if (url.search === '') return false;
+			response.writeHead(301, { location: 'https://shop.example.evil.example/' }).end();
+			return true;
+		};
+		const request = {
+			url: `http://shop.example:${fake.port}`,
+			credentials,
+			job_id: JOB,
+			agent_key: AGENT_KEY,
+			expires_at: Date.now() + 1000,
+		};
+		expect(await codeOf(there.connect(request))).toBe('redirect_refused');
+		expect(fake.paths()).toEqual(['GET /']);
+		await far.close();
+	});
+
+	it('does not take the password to another site', async () => {
+		const other = await startFakeWordPress();
+		await start({
+			before: (_request, response, url) => {
+				if (url.pathname !== '/wp-login.php') return false;
+				response.writeHead(307, { location: `${other.url}/wp-login.php` }).end();
+				return true;
+			},
+		});
+		expect(await codeOf(connect())).toBe('redirect_refused');
+		expect(other.seen).toHaveLength(0);
+		await other.close();
 	});
 
 	it('takes the REST route where admin-ajax.php is closed', async () => {

@@ -45,7 +45,7 @@ export async function discover(session: SiteSession, siteUrl: string): Promise<D
 	const base = withSlash(new URL(siteUrl));
 	const index = new URL(base);
 	index.search = '?rest_route=/&_fields=name,url,home,namespaces';
-	const { response, status, text } = await session.request({ url: index, followRedirects: true });
+	const { response, status, text } = await session.request({ url: index, headers: { accept: 'application/json' }, followRedirects: true });
 	if (status === 401 && response.header('www-authenticate') !== undefined) throw siteError('http_auth_required');
 	if (isChallenge(response, text)) throw siteError('login_challenged');
 	const reached = response.url.searchParams.has('rest_route') ? withSlash(response.url) : withSlash(new URL(base.pathname, response.url));

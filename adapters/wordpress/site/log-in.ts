@@ -2,6 +2,7 @@ import type { ProductError } from '../../../core/errors.ts';
 import type { Clock, SourceCredentials } from '../../../core/ports.ts';
 import { foreignAnswerError, isChallenge } from '../foreign-answer.ts';
 import { siteError } from '../site-errors.ts';
+import { checkRedirect } from '../site-redirects.ts';
 import type { Page, SiteSession } from './site-session.ts';
 import { asksForMore, isLoginForm, isWpDie } from './wp-pages.ts';
 
@@ -42,6 +43,8 @@ export async function logIn(session: SiteSession, wordpress: URL, credentials: S
 		if (session.cookies.has(target, LOGGED_IN)) return { outcome: 'in', wordpress: new URL('.', target) };
 		const next = page.location === null ? null : loginFormAt(page.location);
 		if (next !== null && next.href !== target.href && hop < MAX_HOPS) {
+			// The password goes along, so only within the site and never from https to http.
+			checkRedirect(wordpress, page.response.url, next);
 			target = next;
 			continue;
 		}
@@ -63,8 +66,9 @@ function loginProblem(page: Page, now: number): ProductError | null {
 	const { response, status, text, location } = page;
 	if (isChallenge(response, text)) return siteError('login_challenged');
 	if (location !== null) {
-		// A second factor often has a screen of its own; a redirect elsewhere is what hides the login.
-		return location.pathname.endsWith('/wp-login.php') ? siteError('login_challenged') : null;
+		// A second factor often has a screen of its own. A redirect elsewhere is what hides the login; one to the very
+		// form is what WordPress answers where there is no wp-login.php.
+		return location.pathname.endsWith('/wp-login.php') && location.search !== '' ? siteError('login_challenged') : null;
 	}
 	if (status === 404 || status === 410) return null;
 	if (isWpDie(text) && status < 500) return siteError('login_challenged', { detail: 'the login is locked' });

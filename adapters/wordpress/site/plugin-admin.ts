@@ -102,8 +102,9 @@ export class PluginAdmin {
 			]).toString(),
 		});
 		if (!answer.location?.searchParams.has('deleted')) throw siteError('removal_failed', { detail: `status ${answer.status}` });
-		// The redirect comes whether or not the files went: the list is what counts.
-		const after = await this.#get('plugins.php');
+		// The redirect comes whether or not the files went: the list is what counts. Going where it leads also makes
+		// WordPress forget the result that it keeps for that page.
+		const after = await this.#session.request({ url: this.#link(answer.location.href) });
 		if (pages.listsPlugin(after.text, PLUGIN_FILE)) throw siteError('removal_failed');
 		return 'removed';
 	}

@@ -1,7 +1,7 @@
 import { BROWSER_USER_AGENT } from '../foreign-answer.ts';
 import type { GuardedFetch, GuardedRequest } from '../guarded-fetch.ts';
 import type { GuardedResponse } from '../guarded-response.ts';
-import { checkRedirect, parseLocation } from '../site-redirects.ts';
+import { parseLocation } from '../site-redirects.ts';
 import { CookieJar } from './cookie-jar.ts';
 import { isWpDie } from './wp-pages.ts';
 
@@ -10,7 +10,7 @@ export interface Page {
 	readonly response: GuardedResponse;
 	readonly status: number;
 	readonly text: string;
-	/** Where it redirects to, on the same site; null when it does not. */
+	/** Where it redirects to, wherever that is: check it before going there. Null when it does not. */
 	readonly location: URL | null;
 }
 
@@ -25,15 +25,13 @@ export class SiteSession {
 	readonly cookies = new CookieJar();
 	readonly #http: GuardedFetch;
 	#browser = false;
-	/** How many requests were made. */
-	requests = 0;
 
 	constructor(http: GuardedFetch) {
 		this.#http = http;
 	}
 
 	/**
-	 * One request. A redirect is not followed unless asked for; one that leaves the site throws.
+	 * One request. A redirect is not followed unless asked for.
 	 * A firewall that refuses our user agent (403 or 406, and not WordPress's own words) is asked once more as a browser.
 	 * @throws what GuardedFetch.fetch throws
 	 */
@@ -50,7 +48,6 @@ export class SiteSession {
 
 	async #send(request: GuardedRequest, asBrowser: boolean): Promise<Page> {
 		const url = new URL(request.url);
-		this.requests += 1;
 		const response = await this.#http.fetch({
 			followRedirects: false,
 			maxBytes: MAX_PAGE_BYTES,
@@ -58,7 +55,8 @@ export class SiteSession {
 			cookies: this.cookies,
 			...request,
 			headers: {
-				accept: 'text/html,application/json;q=0.9,*/*;q=0.8',
+				// WordPress answers errors as JSON, and leaves out its admin bar, to whoever accepts application/json.
+				accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
 				referer: request.method === 'POST' ? url.href : `${url.origin}/`,
 				...(request.method === 'POST' ? { origin: url.origin } : {}),
 				...(asBrowser ? { 'user-agent': BROWSER_USER_AGENT } : {}),
@@ -67,11 +65,8 @@ export class SiteSession {
 		});
 		const location = response.header('location');
 		const text = await response.text();
-		if (location === undefined || response.status < 300 || response.status > 399)
-			return { response, status: response.status, text, location: null };
-		const target = parseLocation(response.url, location);
-		checkRedirect(url, response.url, target);
-		return { response, status: response.status, text, location: target };
+		const moved = location !== undefined && response.status >= 300 && response.status <= 399;
+		return { response, status: response.status, text, location: moved ? parseLocation(response.url, location) : null };
 	}
 }
 

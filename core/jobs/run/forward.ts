@@ -71,7 +71,8 @@ export async function finishJob(run: Run): Promise<Turn> {
 	const outcome = await runAction(run, {
 		name: FINISH,
 		message: job.status_message,
-		deadlineSeconds: run.settings.finishSeconds,
+		// Everything is done by now: no deadline but the job's own may undo it, least of all the time a crash costs.
+		deadlineSeconds: Number.POSITIVE_INFINITY,
 		async act(context) {
 			const finished = await run.definition.finish(context);
 			const secret = finished.secret_result;

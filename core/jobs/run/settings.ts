@@ -23,8 +23,6 @@ export interface EngineSettings {
 	readonly lastUndoAttemptSeconds: number;
 	/** How often a worker may die in the same step before the job is undone with `worker_crashed`. */
 	readonly crashLimit: number;
-	/** The deadline of making the result. */
-	readonly finishSeconds: number;
 	/** A further step is started only when the worker has more time than this. */
 	readonly reserveMs: number;
 	/** A running step is told to stop when the worker has only this long left. */
@@ -48,7 +46,6 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
 	undoAttemptSeconds: 60,
 	lastUndoAttemptSeconds: 15,
 	crashLimit: 5,
-	finishSeconds: 120,
 	reserveMs: 10_000,
 	yieldMs: 8_000,
 	abandonMs: 5_000,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PHP_VERSIONS } from '../../../adapters/embedded/playground/php/runtime.ts';
 import { DEFAULT_SETUP, fixtures } from './fixtures.ts';
-import { PHP_VERSIONS, RewriterPhp } from './php.ts';
+import { RewriterPhp } from './php.ts';
 
 const ALL = Object.values(fixtures).flat();
 

@@ -1,11 +1,13 @@
 /** PHP (WebAssembly) with the plugin's rewriter loaded: rewrites batches of values. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNodeFsMountHandler, loadNodeRuntime } from '@php-wasm/node';
-import { PHP, type SupportedPHPVersion } from '@php-wasm/universal';
+import { FileLockManagerInMemory, type PHP } from '@php-wasm/universal';
+import { openNetwork } from '../../../adapters/embedded/playground/php/network-policy.ts';
+import { runPhp } from '../../../adapters/embedded/playground/php/run.ts';
+import { createPhp, type PhpVersion } from '../../../adapters/embedded/playground/php/runtime.ts';
 
 const PLUGIN = join(import.meta.dirname, '../../../wordpress/custom-migrator/includes');
-
-export const PHP_VERSIONS = ['7.4', '8.2', '8.4', '8.5'] as const satisfies readonly SupportedPHPVersion[];
 
 export interface Setup {
 	readonly from: string;
@@ -23,32 +25,39 @@ export interface Rewritten {
 
 export class RewriterPhp {
 	readonly #php: PHP;
+	readonly #dir: string;
 
-	private constructor(php: PHP) {
+	private constructor(php: PHP, dir: string) {
 		this.#php = php;
+		this.#dir = dir;
 	}
 
-	static async boot(version: SupportedPHPVersion, ini: Readonly<Record<string, string>> = {}): Promise<RewriterPhp> {
-		const php = new PHP(await loadNodeRuntime(version, { emscriptenOptions: { processId: 1 } }));
-		const entries = { memory_limit: '1024M', display_errors: '1', error_reporting: '32767', ...ini };
-		const lines = Object.entries(entries).map(([name, value]) => `${name}=${value}`);
-		php.writeFile('/internal/shared/php.ini', `${lines.join('\n')}\n`);
-		await php.mount('/plugin', createNodeFsMountHandler(PLUGIN));
-		return new RewriterPhp(php);
+	static async boot(version: PhpVersion, ini: Readonly<Record<string, string>> = {}): Promise<RewriterPhp> {
+		const dir = mkdtempSync(join(tmpdir(), 'rewriter-'));
+		const php = await createPhp({
+			version,
+			mounts: [dir, PLUGIN],
+			tmpDir: dir,
+			ini: { memory_limit: '1024M', display_errors: '1', error_reporting: '32767', ...ini },
+			network: openNetwork,
+			locks: new FileLockManagerInMemory(),
+			symlinks: false,
+		});
+		return new RewriterPhp(php, dir);
 	}
 
-	/** Runs PHP after the rewriter was loaded. @returns what it printed. Any notice or warning is printed too, and so breaks the caller's parsing. */
+	/** Runs PHP after the rewriter was loaded. @returns what it printed: notices and warnings, too, which breaks the caller's reading. */
 	async run(code: string): Promise<string> {
-		const answer = await this.#php.run({ code: `<?php require '/plugin/class-custom-migrator-rewriter.php'; ${code}` });
-		if (answer.exitCode !== 0 || answer.errors !== '') throw new Error(`PHP failed: ${answer.errors} ${answer.text.slice(0, 2000)}`);
-		return answer.text;
+		const answer = await runPhp(this.#php, { code: `<?php require '${PLUGIN}/class-custom-migrator-rewriter.php'; ${code}` });
+		if (answer.exitCode !== 0) throw new Error(`PHP failed: ${answer.stderr} ${answer.stdout.slice(0, 2000)}`);
+		return answer.stdout;
 	}
 
 	async rewrite(setup: Setup, values: readonly (string | Buffer)[]): Promise<Rewritten[]> {
 		const input = { ...setup, options: setup.options ?? {}, values: values.map((value) => Buffer.from(value).toString('base64')) };
-		this.#php.writeFile('/tmp/in.json', JSON.stringify(input));
+		writeFileSync(join(this.#dir, 'in.json'), JSON.stringify(input));
 		const text = await this.run(`
-			$in = json_decode( file_get_contents( '/tmp/in.json' ), true );
+			$in = json_decode( file_get_contents( '${this.#dir}/in.json' ), true );
 			$rewriter = new Custom_Migrator_Rewriter( $in['from'], $in['to'], $in['options'] );
 			$out = array();
 			foreach ( $in['values'] as $value ) {
@@ -65,5 +74,6 @@ export class RewriterPhp {
 
 	exit(): void {
 		this.#php.exit();
+		rmSync(this.#dir, { recursive: true, force: true });
 	}
 }

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { document, encode } from './encoder.ts';
-import { PHP_VERSIONS, RewriterPhp } from './php.ts';
+import { PHP_VERSIONS } from '../../../adapters/embedded/playground/php/runtime.ts';
+import { document, encode, OLD_URL as OLD } from './encoder.ts';
+import { RewriterPhp } from './php.ts';
 
-const OLD = 'https://a.com';
 /** Targets that are longer, shorter and as long. */
 const TARGETS = ['http://127.0.0.1:41001', 'https://b.io', 'https://b.com', 'https://example.org/sub/dir'];
 const CASES = 400;

@@ -5,10 +5,15 @@ import type { Page } from '../../../core/ports.ts';
 
 /** What the in-memory stores share, as the real ones share a database. */
 export class MemoryDatabase {
-	readonly jobs = new Map<string, Job>();
+	readonly jobs: Map<string, Job>;
 	readonly clones = new Map<string, Clone>();
 	readonly slots = new Map<string, Slot>();
 	readonly idempotency = new Map<string, { readonly body_hash: string; readonly job_id: string }>();
+
+	/** @param jobs a map that watches its writes, in a simulation. */
+	constructor(jobs: Map<string, Job> = new Map()) {
+		this.jobs = jobs;
+	}
 }
 
 /** Newest first, a cursor being the key of the last row shown. @throws PermanentError `bad_cursor` */

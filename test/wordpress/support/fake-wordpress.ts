@@ -156,7 +156,11 @@ export async function startFakeWordPress(changes: Partial<FakeTraits> = {}): Pro
 			response.writeHead(403, { 'content-type': 'text/html' }).end(wpDie('expired'));
 		};
 		const link = (to: string): string => `<a href="${to.replaceAll('&', '&amp;')}">x</a>`;
-		const menu = `<a href='options-general.php'>Settings</a>${link(`${server.url}${traits.root}wp-login.php?action=logout&_wpnonce=1`)}`;
+		// Whoever accepts JSON gets no admin bar.
+		const bar = request.headers.accept?.includes('application/json')
+			? ''
+			: link(`${server.url}${traits.root}wp-login.php?action=logout&_wpnonce=1`);
+		const menu = `<a href='options-general.php'>Settings</a>${bar}`;
 		const send = (text: string, status = 200): void => {
 			response.writeHead(status, { 'content-type': 'text/html; charset=UTF-8' }).end(html(menu + text, 'class="wp-admin wp-core-ui"'));
 		};

@@ -49,14 +49,11 @@ final class Custom_Migrator_Rewriter_Tokens {
 	 */
 	public function __construct( string $text ) {
 		$this->text   = $text;
-		$this->budget = 65536 + 4 * strlen( $text );
+		$this->budget = 65536 + 2 * strlen( $text );
 
 		$marks = array( 's:', 'S:', 'C:' );
-		if ( false !== strpos( $text, '%22' ) || false !== strpos( $text, '%5C' ) || false !== strpos( $text, '%5c' ) ) {
-			array_push( $marks, 's%3A', 's%3a', 'C%3A', 'C%3a' );
-		}
-		if ( false !== strpos( $text, '%2522' ) ) {
-			array_push( $marks, 's%253A', 's%253a', 'C%253A', 'C%253a' );
+		if ( false !== strpos( $text, '%' ) ) {
+			array_push( $marks, 's%3A', 's%3a', 'C%3A', 'C%3a', 's%253A', 's%253a', 'C%253A', 'C%253a' );
 		}
 		foreach ( $marks as $mark ) {
 			$at = strpos( $text, $mark );
@@ -112,7 +109,7 @@ final class Custom_Migrator_Rewriter_Tokens {
 				return $this->read_plain( $at, $size, $limit );
 			}
 			if ( '\\' === $quote ) {
-				return $this->read_escaped( $at, $limit, array( 'j', 'jj', 'jjj', 'jjjj', 'hj', 'hjj' ) );
+				return $this->read_escaped( $at, $limit, array( 'j', 'jj', 'jjj', 'jjjj', 'hj', 'hjj', 'hjjj' ) );
 			}
 			return '&' === $quote ? $this->read_escaped( $at, $limit, array( 'h', 'jh', 'hj', 'hh', 'jjh' ) ) : null;
 		}
@@ -120,7 +117,7 @@ final class Custom_Migrator_Rewriter_Tokens {
 		if ( 0 === strspn( $text, '0123456789', $digits, 1 ) ) {
 			return null;
 		}
-		return $this->read_escaped( $at, $limit, '2' === $text[ $at + 2 ] ? array( 'uu' ) : array( 'u', 'uj', 'ju' ) );
+		return $this->read_escaped( $at, $limit, '2' === $text[ $at + 2 ] ? array( 'uu', 'uuj' ) : array( 'u', 'uj', 'ujj', 'ujjj', 'ju', 'uh' ) );
 	}
 
 	/**

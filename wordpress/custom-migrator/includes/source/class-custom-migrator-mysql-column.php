@@ -68,6 +68,8 @@ final class Custom_Migrator_Mysql_Column {
 	/**
 	 * Expression: the value as it travels. Text is utf8mb4 bytes; where a latin1 site keeps UTF-8 in a latin1 column,
 	 * the bytes as they are if they are UTF-8, which is what its visitors see.
+	 *
+	 * Gotcha: CAST(… AS BINARY) would be NULL for a value longer than max_allowed_packet; CONVERT(… USING binary) is not.
 	 */
 	public function bytes(): string {
 		switch ( $this->kind ) {
@@ -76,14 +78,14 @@ final class Custom_Migrator_Mysql_Column {
 					return $this->name;
 				}
 				if ( $this->disguised ) {
-					$raw = "CAST({$this->name} AS BINARY)";
-					return "IF(CAST(CONVERT($raw USING utf8mb4) AS BINARY) <=> $raw, $raw, CAST(CONVERT({$this->name} USING utf8mb4) AS BINARY))";
+					$raw = "CONVERT({$this->name} USING binary)";
+					return "IF(CONVERT(CONVERT($raw USING utf8mb4) USING binary) <=> $raw, $raw, CONVERT(CONVERT({$this->name} USING utf8mb4) USING binary))";
 				}
 				return in_array( $this->charset(), array( 'utf8mb4', 'utf8mb3', 'utf8', 'ascii' ), true )
-					? "CAST({$this->name} AS BINARY)"
-					: "CAST(CONVERT({$this->name} USING utf8mb4) AS BINARY)";
+					? "CONVERT({$this->name} USING binary)"
+					: "CONVERT(CONVERT({$this->name} USING utf8mb4) USING binary)";
 			case 'json':
-				return "CAST(CONVERT({$this->name} USING utf8mb4) AS BINARY)";
+				return "CONVERT(CONVERT({$this->name} USING utf8mb4) USING binary)";
 			case 'bit':
 				return $this->name . ' + 0';
 			default:
@@ -91,9 +93,9 @@ final class Custom_Migrator_Mysql_Column {
 		}
 	}
 
-	/** Expression: how many bytes that is. */
+	/** Expression: how many bytes that is; NULL for NULL, -1 where the server cannot tell (so that NULL always means NULL). */
 	public function length(): string {
-		return 'LENGTH(' . $this->bytes() . ')';
+		return "IF({$this->name} IS NULL, NULL, IFNULL(LENGTH(" . $this->bytes() . '), -1))';
 	}
 
 	/** Condition: the value, as it travels, is this. */
@@ -125,7 +127,7 @@ final class Custom_Migrator_Mysql_Column {
 	public function position(): string {
 		switch ( $this->ordered_as() ) {
 			case 'text':
-				return "CAST({$this->name} AS BINARY)";
+				return "CONVERT({$this->name} USING binary)";
 			default:
 				return $this->comparable();
 		}
@@ -174,12 +176,13 @@ final class Custom_Migrator_Mysql_Column {
 	 */
 	public static function float_text( string $text, string $exact ): string {
 		$value = (float) $exact;
+		$most  = 3.4028234663852886e38; // A text just above it would be refused.
 		if ( self::single( (float) $text ) === $value ) {
 			return $text;
 		}
 		for ( $digits = 6; $digits < 9; $digits++ ) {
 			$text = str_replace( ',', '.', sprintf( '%.' . $digits . 'e', $value ) );
-			if ( self::single( (float) $text ) === $value ) {
+			if ( abs( (float) $text ) <= $most && self::single( (float) $text ) === $value ) {
 				return $text;
 			}
 		}

@@ -90,6 +90,9 @@ final class Custom_Migrator_Mysql_Rows {
 				++$at;
 				if ( $column->is_large() ) {
 					$length = $row[ $at++ ];
+					if ( null !== $length && (int) $length < 0 ) {
+						throw new Custom_Migrator_Error( 'value_unreadable', 'The site\'s database cannot read one of its own values whole; raise its max_allowed_packet.', 500 );
+					}
 					if ( null === $value && null !== $length ) {
 						$this->write_large( $column, (int) $length, $position, $writer );
 						++$place;

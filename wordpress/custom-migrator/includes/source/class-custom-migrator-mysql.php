@@ -125,7 +125,7 @@ final class Custom_Migrator_Mysql implements Custom_Migrator_Database {
 	public function slice_where( array $table, string $where, Custom_Migrator_Mysql_Column $column, int $offset, int $length, callable $take ): int {
 		$from  = ' FROM ' . self::quote( $table['name'] ) . ' WHERE ' . $where . ' AND ' . self::not_ours( $table ) . ' LIMIT 1';
 		$found = $this->rows_of( 'SELECT ' . $column->length() . ' AS n' . $from );
-		if ( array() === $found || null === $found[0]['n'] ) {
+		if ( array() === $found || null === $found[0]['n'] || (int) $found[0]['n'] < 0 ) {
 			throw new Custom_Migrator_Error( 'row_gone', 'The row is gone, or the value is NULL now.', 410 );
 		}
 		$total = (int) $found[0]['n'];
