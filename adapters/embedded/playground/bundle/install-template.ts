@@ -9,15 +9,12 @@ import { openNetwork } from '../php/network-policy.ts';
 import { runPhp } from '../php/run.ts';
 import { createPhp, DEFAULT_PHP } from '../php/runtime.ts';
 
-/** siteurl and home of the template; replaced when a site is made from it. */
-export const TEMPLATE_URL = 'http://template.invalid';
-
 /** wp-config.php and the drop-ins of a slot, as they lie in the repository. */
 export const imageDir = fileURLToPath(new URL('../../../../wordpress/image/', import.meta.url));
 
-const INSTALL = `<?php
+/** Installs WordPress into the database that the wp-config.php of the current folder names. Prints `installed:1`. */
+export const INSTALL_CODE = `<?php
 define( 'WP_INSTALLING', true );
-$_SERVER['HTTP_HOST'] = 'template.invalid';
 require 'wp-load.php';
 add_filter( 'pre_http_request', fn() => new WP_Error( 'offline' ) );
 require_once ABSPATH . 'wp-admin/includes/upgrade.php';
@@ -30,8 +27,8 @@ function wp_install_defaults( $user_id ) {
 }
 function wp_new_blog_notification() {}
 $result = wp_install( 'WordPress', 'admin', 'admin@template.invalid', true, '', 'unused-password', '' );
-update_option( 'siteurl', 'TEMPLATE_URL' );
-update_option( 'home', 'TEMPLATE_URL' );
+update_option( 'siteurl', 'http://template.invalid' );
+update_option( 'home', 'http://template.invalid' );
 $GLOBALS['wp_rewrite']->set_permalink_structure( '/%postname%/' );
 flush_rewrite_rules();
 echo 'installed:', $result['user_id'];
@@ -60,7 +57,7 @@ export async function installTemplate(site: string): Promise<string> {
 	let output: { stdout: string; stderr: string };
 	try {
 		php.chdir(wordpress);
-		output = await runPhp(php, { code: INSTALL.replaceAll('TEMPLATE_URL', TEMPLATE_URL), $_SERVER: { HTTP_HOST: 'template.invalid' } });
+		output = await runPhp(php, { code: INSTALL_CODE, $_SERVER: { HTTP_HOST: 'template.invalid' } });
 	} finally {
 		php.exit();
 	}

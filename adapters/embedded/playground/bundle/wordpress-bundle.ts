@@ -35,7 +35,7 @@ export interface WordPressBundle {
 	/** `{"wp_version": …, "files": {path: sha256}}`: core without wp-content. */
 	readonly coreJson: string;
 	/**
-	 * The database of an installed, empty site: prefix `wp_`, pretty permalinks, siteurl and home TEMPLATE_URL, one
+	 * The database of an installed, empty site: prefix `wp_`, pretty permalinks, siteurl and home `http://template.invalid`, one
 	 * administrator `admin` whose password matches nothing.
 	 */
 	readonly templateDatabase: string;

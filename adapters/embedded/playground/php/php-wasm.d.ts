@@ -18,6 +18,13 @@ declare module '@php-wasm/universal' {
 		readonly httpStatusCode: Promise<number>;
 	}
 
+	export interface PHPResponse {
+		readonly text: string;
+		readonly errors: string;
+		readonly exitCode: number;
+	}
+	export type SupportedPHPVersion = '8.5' | '8.4' | '8.3' | '8.2' | '8.1' | '8.0' | '7.4';
+
 	export interface PHPRunOptions {
 		relativeUri?: string;
 		protocol?: string;
@@ -32,6 +39,9 @@ declare module '@php-wasm/universal' {
 
 	export class PHP {
 		constructor(runtimeId?: number);
+		/** @throws Error when the exit code is not 0 */
+		run(request: PHPRunOptions): Promise<PHPResponse>;
+		writeFile(path: string, data: string | Uint8Array): void;
 		runStream(request: PHPRunOptions): Promise<StreamedPHPResponse>;
 		addEventListener(event: string, listener: () => void): void;
 		onMessage(listener: (message: string) => Promise<string>): () => Promise<void>;

@@ -5,6 +5,9 @@
  * that anyone on the machine (or a web page in its browser) could use, and that asks nobody. This class takes its
  * place: no port, half the copies, and each connection passes the site's NetworkPolicy first.
  *
+ * A connection counts as made at once, and one that fails or is refused as closed by the other side: curl in php-wasm
+ * does not notice a failed connect() and waits for its whole timeout, but sees an end at once.
+ *
  * The surface is what php-wasm's SOCKFS uses of the `ws` package (3.1.56: on, once, removeListener, addEventListener,
  * removeEventListener, send, close, setSocketOpt, readyState and its four constants).
  */
@@ -27,7 +30,8 @@ export class TcpSocket extends EventEmitter {
 	readonly OPEN = OPEN;
 	readonly CLOSING = CLOSING;
 	readonly CLOSED = CLOSED;
-	readyState: number = CONNECTING;
+	/** Open from the start: Node keeps what is written until the connection stands. */
+	readyState: number = OPEN;
 	binaryType = 'arraybuffer';
 	readonly url: string;
 	readonly #socket: Socket | undefined;
@@ -37,23 +41,18 @@ export class TcpSocket extends EventEmitter {
 		this.setMaxListeners(0);
 		this.url = url;
 		const query = new URL(url).searchParams;
+		process.nextTick(() => this.emit('open'));
 		try {
 			this.#socket = policy.connect(query.get('host') ?? '', Number(query.get('port')));
-		} catch (cause) {
-			this.readyState = CLOSED;
-			process.nextTick(() => this.#fail(cause));
+		} catch {
+			// The policy has told whoever keeps the log.
+			setImmediate(() => this.#closed());
 			return;
 		}
-		this.#socket.on('connect', () => {
-			this.readyState = OPEN;
-			this.emit('open');
-		});
 		this.#socket.on('data', (chunk) => this.emit('message', chunk, true));
-		this.#socket.on('error', (cause) => this.#fail(cause));
-		this.#socket.on('close', () => {
-			this.readyState = CLOSED;
-			this.emit('close', 1000);
-		});
+		// 'close' follows, which is what PHP is told.
+		this.#socket.on('error', () => {});
+		this.#socket.on('close', () => this.#closed());
 	}
 
 	send(data: ArrayBuffer | ArrayBufferView, done?: () => void): void {
@@ -78,8 +77,8 @@ export class TcpSocket extends EventEmitter {
 		this.off(event, listener);
 	}
 
-	#fail(cause: unknown): void {
-		if (this.listenerCount('error') > 0) this.emit('error', cause);
-		if (this.#socket === undefined) this.emit('close', 1006);
+	#closed(): void {
+		this.readyState = CLOSED;
+		this.emit('close', 1000);
 	}
 }

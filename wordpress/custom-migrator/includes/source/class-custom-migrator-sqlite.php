@@ -158,6 +158,9 @@ final class Custom_Migrator_Sqlite implements Custom_Migrator_Database {
 				$writer->value( $i, -1 === (int) $length ? self::float_text( (string) $value ) : (string) $value );
 			} elseif ( null === $length ) {
 				$writer->value( $i, null );
+			} elseif ( 0 === (int) $length ) {
+				// PHP before 8 gives NULL for an empty BLOB.
+				$writer->value( $i, '' );
 			} elseif ( null !== $table['key'] ) {
 				$writer->large( (int) $length );
 			} else {
