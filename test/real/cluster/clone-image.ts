@@ -57,7 +57,7 @@ export async function cloneImage(layout: Layout, bundleCache: string, say: (line
 
 async function baseLayer(layout: Layout, say: (line: string) => void): Promise<string> {
 	const extensions = (await readFile(EXTENSIONS, 'utf8')).split('\n').filter((line) => line !== '');
-	const php = [...new Set(['cli', ...BUILT_IN, ...extensions.map((name) => PACKAGE[name] ?? name)])].sort();
+	const php = [...new Set(['cli', ...BUILT_IN, ...extensions.map((name) => PACKAGE[name] ?? name)])].sort((a, b) => (a < b ? -1 : 1));
 	const packages = ['apache2-bin', 'ca-certificates', `libapache2-mod-php${PHP}`, 'media-types', ...php.map((name) => `php${PHP}-${name}`)];
 	const key = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 12);
 	const base = join(layout.images, `php-${key}.layer`);

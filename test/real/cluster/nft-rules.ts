@@ -76,7 +76,7 @@ function peerMatches(
 			if (inNamespace && (!peer.podSelector || matches(peer.podSelector, pod.metadata?.labels))) addresses.add(pod.status?.podIP ?? '');
 		}
 	}
-	if (addresses.size > 0) found.push(`${field} { ${[...addresses].sort().join(', ')} }`);
+	if (addresses.size > 0) found.push(`${field} { ${[...addresses].sort((a, b) => (a < b ? -1 : 1)).join(', ')} }`);
 	return found;
 }
 
