@@ -75,29 +75,23 @@ export class SqliteJobStore implements JobStore {
 
 	async accept(request: AcceptJob): Promise<AcceptResult> {
 		const { job, idempotency, clone } = request;
-		try {
-			return this.#db.transaction((): AcceptResult => {
-				const earlier = idempotency === null ? undefined : this.#db.get(SQL.idempotency, job.owner, idempotency.key_hash);
-				if (earlier !== undefined) {
-					return this.#repeated(earlier, idempotency?.body_hash);
-				}
-				if (clone !== null && this.#db.run(SQL.claimClone, ...cloneValues(clone)) === 0) {
-					throw new Refused({ outcome: 'clone_id_taken' });
-				}
-				if (this.#db.run(INSERT, ...insertValues(job)) === 0) {
-					throw new TransientError('job_id_taken', `There is a job ${job.job_id} already. Send the request again.`);
-				}
-				if (idempotency !== null) {
-					this.#db.run(SQL.insertIdempotency, job.owner, idempotency.key_hash, idempotency.body_hash, job.job_id);
-				}
-				return { outcome: 'accepted' };
-			});
-		} catch (error) {
-			if (error instanceof Refused) {
-				return error.result;
+		return this.#db.transaction((): AcceptResult => {
+			const earlier = idempotency === null ? undefined : this.#db.get(SQL.idempotency, job.owner, idempotency.key_hash);
+			if (earlier !== undefined) {
+				return this.#repeated(earlier, idempotency?.body_hash);
 			}
-			throw error;
-		}
+			// The first write, so that nothing has to be taken back when the name is taken.
+			if (clone !== null && this.#db.run(SQL.claimClone, ...cloneValues(clone)) === 0) {
+				return { outcome: 'clone_id_taken' };
+			}
+			if (this.#db.run(INSERT, ...insertValues(job)) === 0) {
+				throw new TransientError('job_id_taken', `There is a job ${job.job_id} already. Send the request again.`);
+			}
+			if (idempotency !== null) {
+				this.#db.run(SQL.insertIdempotency, job.owner, idempotency.key_hash, idempotency.body_hash, job.job_id);
+			}
+			return { outcome: 'accepted' };
+		});
 	}
 
 	#repeated(earlier: Row, bodyHash: string | undefined): AcceptResult {
@@ -165,16 +159,6 @@ export class SqliteJobStore implements JobStore {
 			counts[oneOf(row, 'status', JOB_STATUSES)] = number(row, 'jobs');
 		}
 		return counts;
-	}
-}
-
-/** Carries the answer out of a transaction that must be rolled back. */
-class Refused extends Error {
-	readonly result: AcceptResult;
-
-	constructor(result: AcceptResult) {
-		super(result.outcome);
-		this.result = result;
 	}
 }
 

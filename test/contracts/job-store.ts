@@ -113,8 +113,10 @@ export function jobStoreContract(name: string, make: () => Promise<JobStoreHarne
 
 			it('does not overwrite a job whose id is taken', async () => {
 				const job = await accepted();
-				const thief = makeJob({ job_id: job.job_id, owner: unique('owner'), input: 'mine' });
-				await expect(jobs.accept({ job: thief, idempotency: null, clone: null })).rejects.toMatchObject({ code: 'job_id_taken' });
+				const thief = makeJob({ job_id: job.job_id, owner: unique('owner'), input: 'mine', clone_id: unique('clone') });
+				const request = { job: thief, idempotency: HASH, clone: makeClone(thief) };
+				await expect(jobs.accept(request)).rejects.toMatchObject({ code: 'job_id_taken' });
+				expect(await clones.get(thief.clone_id ?? '')).toBeUndefined();
 				expect(await jobs.get(job.job_id)).toEqual(job);
 			});
 

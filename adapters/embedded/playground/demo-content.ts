@@ -12,6 +12,9 @@ const CONTENT = `
 require_once ABSPATH . 'wp-admin/includes/image.php';
 require_once ABSPATH . 'wp-admin/includes/plugin.php';
 wp_set_current_user( 1 );
+global $wpdb;
+// One transaction: each statement in one of its own would take three times as long.
+$wpdb->query( 'START TRANSACTION' );
 $url = home_url();
 update_option( 'blogname', 'Harbour Bakery' );
 update_option( 'blogdescription', 'Bread since 1921' );
@@ -80,7 +83,7 @@ update_option( 'harbour_settings', array( 'home' => $url, 'logo' => wp_get_attac
 update_option( 'harbour_json', wp_json_encode( array( 'site' => $url, 'assets' => array( $url . '/wp-content/uploads/' ), 'encoded' => rawurlencode( $url ) ) ) );
 update_option( 'harbour_foreign', 'https://elsewhere.example/about/ and hello@harbour.example' );
 
-global $wpdb;
+$wpdb->query( 'COMMIT' );
 $wpdb->query( "CREATE TABLE {$wpdb->prefix}harbour_orders (
 	id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
 	customer varchar(190) NOT NULL DEFAULT '',

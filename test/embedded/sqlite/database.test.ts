@@ -148,6 +148,33 @@ describe('the database file', () => {
 		await expect(jobs.get(job.job_id)).rejects.toThrow('unexpected value in column "type"');
 	});
 
+	it('holds the write lock from the beginning of a transaction: what it has read stays true', () => {
+		const { db, path } = database();
+		const other = new DatabaseSync(path, { timeout: 0 });
+		cleanUps.push(() => other.close());
+		const meddle = (): unknown => error(() => other.exec("INSERT INTO schedules VALUES ('a', 1, 'b')"));
+		expect(
+			db.transaction(() => {
+				db.get('SELECT COUNT(*) FROM schedules');
+				return meddle();
+			}),
+		).toMatchObject({ errcode: 5 });
+		expect(meddle()).toBeUndefined();
+	});
+
+	it('takes everything back when a transaction fails', () => {
+		const { db } = database();
+		const failed = error(() =>
+			db.transaction(() => {
+				db.run("INSERT INTO schedules VALUES ('a', 1, 'b')");
+				throw new Error('half-way');
+			}),
+		);
+		expect(failed).toMatchObject({ message: 'half-way' });
+		expect(db.all('SELECT * FROM schedules')).toEqual([]);
+		expect(db.transaction(() => db.run("INSERT INTO schedules VALUES ('a', 1, 'b')"))).toBe(1);
+	});
+
 	it('accepts a job in one transaction', async () => {
 		const { db, path } = database();
 		const watched = new DatabaseSync(path);
