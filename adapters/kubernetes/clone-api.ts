@@ -101,6 +101,16 @@ export class CloneApi {
 		);
 	}
 
+	/** What the Job owns, by name: so that it is gone when we say so, not some time after. No error for what is not there. */
+	async deleteOwned(name: string): Promise<void> {
+		const target = { name, namespace: this.namespace };
+		await Promise.all([
+			this.#callIfThere('delete the Secret', () => this.#core.deleteNamespacedSecret(target)),
+			this.#callIfThere('delete the Service', () => this.#core.deleteNamespacedService(target)),
+			this.#callIfThere('delete the Ingress', () => this.#networking.deleteNamespacedIngress(target)),
+		]);
+	}
+
 	async listJobNames(): Promise<string[]> {
 		const labelSelector = Object.entries(CLONE_LABELS)
 			.map(([name, value]) => `${name}=${value}`)

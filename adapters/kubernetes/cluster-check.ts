@@ -22,4 +22,5 @@ export async function checkCluster(api: CloneApi, manifests: CloneManifestSettin
 	await api.applyIngress(cloneIngress(manifests, owner), true);
 	// Refused without the right, and without a trace with it: there is no such Job.
 	await api.deleteJob(slotId);
+	await api.deleteOwned(slotId);
 }

@@ -2,8 +2,8 @@
  * The CloneHost of a cluster: one slot = one Job that owns everything else (k8s/clone).
  *
  * Life cycle: the Job first, because the others name it as their owner; then Secret, Service and Ingress, applied again by
- * a start that was cut off. From then on Kubernetes ends the slot at the Job's deadline whatever becomes of us. `remove`
- * deletes the Job, and the cluster's garbage collector the rest.
+ * a start that was cut off. From then on Kubernetes ends the slot at the Job's deadline whatever becomes of us. Whatever
+ * ends the Job, the cluster's garbage collector takes the rest; `remove` does not wait for it and deletes them itself.
  *
  * Gotchas: Kubernetes counts the deadline from the Job's `status.startTime`, which it sets itself; it can be moved until it
  * has passed and not after. It never changes for a Job that is not suspended, so it is remembered: a warm claim costs one
@@ -36,11 +36,22 @@ const REMOVE_MS = 30_000;
 /** A Job without a pod after this time has a reason, which its events tell. */
 const POD_MS = 2000;
 const REMEMBERED = 1000;
+const PROBE_MS = 3000;
+/** Answered by the clone's web server itself (wordpress/image). */
+const READY_PATH = '/.well-known/clone-ready';
+const ROUTE_WAITING: SlotStatus = {
+	state: 'starting',
+	waiting: {
+		code: 'route_not_ready',
+		message: 'The clone runs; waiting until it is reached by its name. Does *.{clone domain} lead to the ingress?',
+	},
+};
 
 export class KubernetesCloneHost implements CloneHost {
 	readonly #options: KubernetesCloneHostOptions;
 	/** `status.startTime` of Jobs, ms since the epoch. */
 	readonly #started = new Map<string, Millis>();
+	readonly #reached = new Map<string, true>();
 
 	constructor(options: KubernetesCloneHostOptions) {
 		this.#options = options;
@@ -79,7 +90,8 @@ export class KubernetesCloneHost implements CloneHost {
 		const job = await this.#options.api.getJob(checked(slotId));
 		const condition = await this.#condition(slotId, job);
 		if (condition.state !== 'ready') return condition;
-		const annotations = job?.metadata?.annotations ?? {};
+		if (!(await this.#isReachable(slotId))) return ROUTE_WAITING;
+		const annotations: Readonly<Record<string, string | undefined>> = job?.metadata?.annotations ?? {};
 		const { phpVersion, wpVersion } = this.#options.manifests;
 		return {
 			state: 'ready',
@@ -87,6 +99,14 @@ export class KubernetesCloneHost implements CloneHost {
 			php_version: annotations[ANNOTATION_PHP] ?? phpVersion,
 			wp_version: annotations[ANNOTATION_WORDPRESS] ?? wpVersion,
 		};
+	}
+
+	/** The ingress controller learns of a new clone a moment after its pod is ready. Looked at until it was seen once. */
+	async #isReachable(slotId: string): Promise<boolean> {
+		if (this.#reached.has(slotId)) return true;
+		const there = await answers(`${this.#url(slotId)}${READY_PATH}`);
+		if (there) remember(this.#reached, slotId, true);
+		return there;
 	}
 
 	async #condition(slotId: string, job: V1Job | undefined): Promise<SlotCondition> {
@@ -126,7 +146,9 @@ export class KubernetesCloneHost implements CloneHost {
 	async remove(slotId: string): Promise<void> {
 		const { api } = this.#options;
 		await api.deleteJob(checked(slotId));
+		await api.deleteOwned(slotId);
 		this.#started.delete(slotId);
+		this.#reached.delete(slotId);
 		const end = Date.now() + REMOVE_MS;
 		for (let wait = 100; ; wait = Math.min(1000, wait * 2)) {
 			if ((await api.listPods(slotId)).length === 0) return;
@@ -153,11 +175,26 @@ export class KubernetesCloneHost implements CloneHost {
 
 	#remember(slotId: string, job: V1Job | undefined): void {
 		const start = job?.status?.startTime;
-		if (start === undefined) return;
-		this.#started.delete(slotId);
-		this.#started.set(slotId, new Date(start).getTime());
-		const oldest = this.#started.size > REMEMBERED ? this.#started.keys().next().value : undefined;
-		if (oldest !== undefined) this.#started.delete(oldest);
+		if (start !== undefined) remember(this.#started, slotId, new Date(start).getTime());
+	}
+}
+
+/** Keeps the newest thousand. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+	map.delete(key);
+	map.set(key, value);
+	const oldest = map.size > REMEMBERED ? map.keys().next().value : undefined;
+	if (oldest !== undefined) map.delete(oldest);
+}
+
+async function answers(url: string): Promise<boolean> {
+	try {
+		const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(PROBE_MS) });
+		await response.body?.cancel();
+		return response.status === 200;
+	} catch {
+		// Not there yet, or not to be found by that name: the caller is told what it waits for.
+		return false;
 	}
 }
 

@@ -37,7 +37,9 @@ export function cloneControl(deps: CloneControlDeps): CloneControl {
 			const written = await deps.clones.update(clone.clone_id, clone.generation, { expires_at: expiresAt, ttl_minutes: ttlMinutes });
 			if (written === undefined) throw new TransientError('clone_busy', 'The clone is being changed by several requests at once.');
 			await scheduleDeletion(deps, written);
-			await deps.cloneAgents.call(await slotAgent(deps, clone.slot_id, clone.url), 'set_expiry', { expires_at: Math.floor(expiresAt / 1000) });
+			await deps.cloneAgents.call(await slotAgent(deps, clone.slot_id, clone.url), 'set_expiry', {
+				expires_at: Math.floor(expiresAt / 1000),
+			});
 			if (expiresAt < clone.expires_at) await deps.host.extend(clone.slot_id, hostDeadline);
 			return written;
 		},

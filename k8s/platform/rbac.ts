@@ -15,8 +15,8 @@ export function workerRole(settings: PlatformSettings): Role {
 		metadata: { name: ROLE, namespace: settings.namespace },
 		rules: [
 			{ apiGroups: ['batch'], resources: ['jobs'], verbs: ['get', 'list', 'create', 'patch', 'delete'] },
-			{ apiGroups: [''], resources: ['secrets', 'services'], verbs: ['create', 'patch'] },
-			{ apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: ['create', 'patch'] },
+			{ apiGroups: [''], resources: ['secrets', 'services'], verbs: ['create', 'patch', 'delete'] },
+			{ apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: ['create', 'patch', 'delete'] },
 			{ apiGroups: [''], resources: ['pods', 'events'], verbs: ['list'] },
 		],
 	};

@@ -1,5 +1,5 @@
 /**
- * The clone image without Docker: Debian's Apache and PHP 8.2 as the lower layer (about 50 s, kept by its package list), and
+ * The clone image without Docker: Debian's Apache and PHP 8.4 as the lower layer (about 50 s, kept by its package list), and
  * what bin/clone-image.ts lays out as the upper one (made anew each time, 4 s).
  */
 import { createHash } from 'node:crypto';
@@ -13,7 +13,8 @@ import type { Layout } from './layout.ts';
 import { packLayer, sha256OfFile, writeImage } from './oci-image.ts';
 import { run } from './shell.ts';
 
-const PHP = '8.2';
+const PHP = '8.4';
+const SUITE = 'trixie';
 const EXTENSIONS = new URL('../../../wordpress/image/php-extensions.txt', import.meta.url);
 /** What the official PHP image has built in, and Debian packs apart. */
 const BUILT_IN = ['sqlite3', 'mbstring', 'xml', 'curl'];
@@ -59,7 +60,10 @@ async function baseLayer(layout: Layout, say: (line: string) => void): Promise<s
 	const extensions = (await readFile(EXTENSIONS, 'utf8')).split('\n').filter((line) => line !== '');
 	const php = [...new Set(['cli', ...BUILT_IN, ...extensions.map((name) => PACKAGE[name] ?? name)])].sort((a, b) => (a < b ? -1 : 1));
 	const packages = ['apache2-bin', 'ca-certificates', `libapache2-mod-php${PHP}`, 'media-types', ...php.map((name) => `php${PHP}-${name}`)];
-	const key = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 12);
+	const key = createHash('sha256')
+		.update(`${SUITE} ${packages.join(' ')}`)
+		.digest('hex')
+		.slice(0, 12);
 	const base = join(layout.images, `php-${key}.layer`);
 	if (existsSync(base)) return base;
 	say('Building the base of the clone image from Debian packages (about a minute)');
@@ -67,7 +71,7 @@ async function baseLayer(layout: Layout, say: (line: string) => void): Promise<s
 	const making = join(layout.images, `php-${key}.tar`);
 	await run('nice', [
 		...['mmdebstrap', '--quiet', '--variant=minbase', '--mode=root', `--include=${packages.join(',')}`, ...options],
-		...['--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*', 'bookworm', making],
+		...['--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*', SUITE, making],
 	]);
 	await rename(making, base);
 	return base;

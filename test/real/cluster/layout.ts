@@ -23,6 +23,8 @@ export const CLUSTER_CIDR = '10.244.0.0/16';
 export const SERVICE_CIDR = '10.96.0.0/16';
 /** The cluster address of Traefik's Service: where clones are reached. */
 export const INGRESS_ADDRESS = '10.96.0.80';
+/** Clones are `{slot}.clones.test`, by the cluster's own name server. */
+export const CLONE_DOMAIN = 'clones.test';
 /**
  * Addresses for source sites of the tests. They are public ones as far as any policy can tell, and exist only inside the
  * namespace, so that a clone reaches its source by the same rules as anywhere.
@@ -33,6 +35,8 @@ export const API_SERVER = 'https://127.0.0.1:6443';
 export const NETNS_PATH = `/run/netns/${NAMESPACE}`;
 /** Sockets and such: short paths, gone with a reboot. */
 export const RUN_DIR = '/run/wp-clone-cluster';
+/** Names the cluster's name server. */
+export const RESOLV_CONF = `${RUN_DIR}/resolv.conf`;
 export const CONTAINERD_SOCKET = `${RUN_DIR}/containerd.sock`;
 
 export interface Layout {

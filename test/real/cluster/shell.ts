@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { NETNS_PATH } from './layout.ts';
+import { NETNS_PATH, RESOLV_CONF } from './layout.ts';
 
 export interface RunOptions {
 	readonly cwd?: string;
@@ -49,4 +49,10 @@ export function inNetwork(program: string, args: readonly string[]): [string, st
 
 export async function runInNetwork(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
 	return run(...inNetwork(program, args), options);
+}
+
+/** A program inside the cluster's network that also resolves names there: by a mount of its own over /etc/resolv.conf. */
+export function inside(program: string, args: readonly string[]): [string, string[]] {
+	const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
+	return ['nsenter', [`--net=${NETNS_PATH}`, 'unshare', '--mount', 'sh', '-c', script, RESOLV_CONF, program, ...args]];
 }

@@ -4,12 +4,12 @@
  * 5–12 s with everything built.
  */
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, symlink } from 'node:fs/promises';
+import { lstat, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildPrograms, built, KUBE_PROGRAMS, type ProgramName } from './build.ts';
 import { baseImages, ctr, importImage } from './images.ts';
 import { kubectl } from './kubectl.ts';
-import { API_SERVER, CLUSTER_CIDR, type Layout, NODE_ADDRESS, NODE_NAME, RUN_DIR, SERVICE_CIDR } from './layout.ts';
+import { API_SERVER, CLUSTER_CIDR, type Layout, NODE_ADDRESS, NODE_NAME, RESOLV_CONF, RUN_DIR, SERVICE_CIDR } from './layout.ts';
 import { checkNeeds } from './needs.ts';
 import { makeNetwork } from './network.ts';
 import { writeNodeConfig } from './node-config.ts';
@@ -64,11 +64,13 @@ export async function up(layout: Layout, say: (line: string) => void): Promise<v
 	// Until it is there every pod is refused.
 	await waitFor('The controllers', log('kube-controller-manager'), () => kubectl(layout, ['get', 'serviceaccount', 'default']));
 
+	await writeFile(RESOLV_CONF, `nameserver ${NODE_ADDRESS}\noptions timeout:1 attempts:2\n`);
+	start('names', layout.logs, process.execPath, [join(import.meta.dirname, 'names.ts')]);
 	start('network-policy', layout.logs, process.execPath, [join(import.meta.dirname, 'network-policy.ts')], {
 		KUBECONFIG: layout.kubeconfig,
 	});
 	await startTraefik(layout);
-	say(`The cluster is up: nsenter --net=/run/netns/wpclone env KUBECONFIG=${layout.kubeconfig} ${program('kubectl')} get pods -A`);
+	say(`The cluster is up: node test/real/cluster/main.ts run ${program('kubectl')} get pods -A`);
 }
 
 /** Also used by tests that take the apiserver away for a while. */

@@ -83,7 +83,7 @@ foreach ( array( 'import', 'tmp' ) as $name ) {
 	}
 }
 // The image's own and read-only, so that nothing a site does changes it; the link alone lies on the volume.
-if ( readlink( $clone_dir . '/system' ) !== CLONE_IMAGE . '/system' ) {
+if ( ! is_link( $clone_dir . '/system' ) || readlink( $clone_dir . '/system' ) !== CLONE_IMAGE . '/system' ) {
 	if ( ( file_exists( $clone_dir . '/system' ) && ! unlink( $clone_dir . '/system' ) ) || ! symlink( CLONE_IMAGE . '/system', $clone_dir . '/system' ) ) {
 		clone_image_fail( 'Could not link the system folder.' );
 	}
