@@ -74,7 +74,9 @@ async function sendDeletion(deps: CloneSweepDeps, clone: Clone, now: number): Pr
 	const jobId = expiryJobId(clone);
 	const job = await deps.jobs.get(jobId);
 	const lost = clone.expires_at === null || clone.expires_at > now;
-	if (job === undefined || isTerminal(job.status) || lost) {
+	// A job that waits takes no message before it is due.
+	const asleep = job?.status === 'running' && job.run_at > now;
+	if (job === undefined || isTerminal(job.status) || lost || asleep) {
 		// A job of this minute: two sweeps at once make one.
 		const sweepId = `delete-${(await digest(`${clone.job_id} ${Math.floor(now / 60_000)}`)).slice(0, 12)}`;
 		const accepted = newDeleteJob(clone, { job_id: sweepId, reason: 'sweep', now, run_at: now });

@@ -113,7 +113,8 @@ export function deleteJob(deps: DeleteJobDeps): JobDefinition {
 			const clone = await mine(context);
 			if (clone === undefined || clone.state !== 'live' || clone.expires_at === null) return done();
 			const left = (clone.expires_at - deps.clock.now()) / 1000;
-			return left > 0 ? wait(Math.min(900, Math.ceil(left)), `Waits for the end of ${clone.clone_id}`) : done();
+			// Short waits: a message that comes before a waiting job is due is dropped as a duplicate, also the one of a time made shorter.
+			return left > 0 ? wait(Math.min(30, Math.ceil(left)), `Waits for the end of ${clone.clone_id}`) : done();
 		},
 	};
 

@@ -158,21 +158,6 @@ describe.each(['7.4', '8.4'])('WordPress on PHP %s', (php) => {
 		await rig.disconnect(connection, SOURCE_ADMIN);
 	});
 
-	it('is connected twice by the same job, and once more after an interruption', async () => {
-		const before = await rig.traces();
-		const first = await rig.connect();
-		expect(await rig.connect()).toEqual(first);
-		expect(rig.requests).not.toContain('POST /wp-admin/update.php');
-		// What a crash between activation and registration leaves.
-		await rig.source.evalPhp(`global $wpdb; $wpdb->query( "DELETE FROM $wpdb->options WHERE option_name LIKE 'custom_migrator%'" );`);
-		await rig.source.php.recycle();
-		expect(await rig.connect()).toEqual(first);
-		await rig.disconnect(first);
-		expect(await rig.plugin()).toBe('absent');
-		await rig.reset();
-		expect(await rig.traces()).toEqual(before);
-	});
-
 	it('replaces an inactive copy, without leaving the upload in the media library', async () => {
 		const before = await rig.traces();
 		await rig.install(false);
@@ -181,26 +166,6 @@ describe.each(['7.4', '8.4'])('WordPress on PHP %s', (php) => {
 		expect(await rig.hello(connection)).toMatchObject({ protocol: 1 });
 		await rig.disconnect(connection);
 		expect(await rig.traces()).toEqual(before);
-	});
-
-	it('is cleared through wp-admin when the agent cannot be asked any more', async () => {
-		const before = await rig.traces();
-		const connection = await rig.connect();
-		await rig.deactivate();
-		await rig.disconnect(connection, SOURCE_ADMIN);
-		expect(await rig.plugin()).toBe('absent');
-		await rig.connect();
-		await rig.cleanUp();
-		expect(await rig.plugin()).toBe('absent');
-		await rig.connect();
-		await rig.deactivate();
-		await rig.cleanUp();
-		expect(await rig.plugin()).toBe('absent');
-		await rig.cleanUp();
-		expect(rig.requests).not.toContain('POST /wp-login.php');
-		await rig.reset();
-		// Only the plugin, when it removes itself, also takes back the event that WordPress schedules at every upload.
-		expect(await rig.traces()).toEqual({ ...(before as object), cleanups: expect.any(Number) });
 	});
 });
 
@@ -222,6 +187,41 @@ describe('a site that has its ways', () => {
 			`global $wpdb; echo $wpdb->get_var( "SELECT COUNT(*) FROM $wpdb->options WHERE option_name LIKE 'custom_migrator%'" );`,
 		);
 		expect(options).toBe('0');
+	});
+
+	it('is connected twice by the same job, and once more after an interruption', async () => {
+		const before = await rig.traces();
+		const first = await rig.connect();
+		expect(await rig.connect()).toEqual(first);
+		expect(rig.requests).not.toContain('POST /wp-admin/update.php');
+		// What a crash between activation and registration leaves.
+		await rig.source.evalPhp(`global $wpdb; $wpdb->query( "DELETE FROM $wpdb->options WHERE option_name LIKE 'custom_migrator%'" );`);
+		await rig.source.php.recycle();
+		expect(await rig.connect()).toEqual(first);
+		await rig.disconnect(first);
+		expect(await rig.plugin()).toBe('absent');
+		await rig.reset();
+		expect(await rig.traces()).toEqual(before);
+	});
+
+	it('is cleared through wp-admin when the agent cannot be asked any more', async () => {
+		const before = await rig.traces();
+		const connection = await rig.connect();
+		await rig.deactivate();
+		await rig.disconnect(connection, SOURCE_ADMIN);
+		expect(await rig.plugin()).toBe('absent');
+		await rig.connect();
+		await rig.cleanUp();
+		expect(await rig.plugin()).toBe('absent');
+		await rig.connect();
+		await rig.deactivate();
+		await rig.cleanUp();
+		expect(await rig.plugin()).toBe('absent');
+		await rig.cleanUp();
+		expect(rig.requests).not.toContain('POST /wp-login.php');
+		await rig.reset();
+		// Only the plugin, when it removes itself, also takes back the event that WordPress schedules at every upload.
+		expect(await rig.traces()).toEqual({ ...(before as object), cleanups: expect.any(Number) });
 	});
 
 	it('takes an application password where the plugin is active, and says so where it is not', async () => {

@@ -213,6 +213,8 @@ describe('the lease', () => {
 		);
 		expect(await bench.run(engine)).toBe('busy');
 		expect(bench.time.now()).toBeLessThanOrEqual(START + 21 * SECOND);
+		// It is no failure of the step, and nothing is undone.
+		expect(bench.lines.map((line) => line.message)).toEqual(['lease lost']);
 	});
 
 	it('that cannot be renewed stops the step before somebody else may start it', async () => {

@@ -156,6 +156,15 @@ describe.each(PHP_VERSIONS)('hostile and broken values on PHP %s', (version) => 
 		expect(JSON.parse(printed)).toEqual({ string: NEW, json: NEW, binary: OLD, bit: OLD, int: OLD, decimal: OLD, float: OLD });
 	});
 
+	it('rewrites a row as it rewrites each value', async () => {
+		const printed = await php.run(`
+			$r = new Custom_Migrator_Rewriter( '${OLD}', '${NEW}' );
+			echo json_encode( array( $r->rewrite_row( array( 'a' => 'x', 'b' => 'https://', 'c' => 'a.com' ) ), $r->rewrite_row( array( 'a' => 'x', 'b' => '${OLD}', 'c' => 's:13:"${OLD}";' ) ), $r->stats()['values'] ), JSON_UNESCAPED_SLASHES );
+		`);
+		const untouched = { a: 'x', b: 'https://', c: 'a.com' };
+		expect(JSON.parse(printed)).toEqual([untouched, { a: 'x', b: NEW, c: `s:22:"${NEW}";` }, 6]);
+	});
+
 	it('counts what it did', async () => {
 		const printed = await php.run(`
 			$r = new Custom_Migrator_Rewriter( '${OLD}', '${NEW}' );

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,6 +19,8 @@ export interface Mariadb {
 /** @throws Error when the server does not come up; what it logged is in the message */
 export async function startMariadb(): Promise<Mariadb> {
 	const dir = await mkdtemp(join(tmpdir(), 'migrator-mariadb-'));
+	// The socket is for a PHP that runs as another user.
+	await chmod(dir, 0o755);
 	const dataDir = join(dir, 'data');
 	const socket = join(dir, 'sock');
 	await promisify(execFile)('mariadb-install-db', [

@@ -11,6 +11,9 @@ import { type Mariadb, startMariadb } from './mariadb.ts';
 
 export const ADMIN = { username: 'admin', password: 'password' } as const;
 
+/** The user that PHP runs as. */
+const NOBODY = { uid: 65534, gid: 65534 } as const;
+
 /** WordPress on the machine's own PHP and a private MariaDB. */
 export interface NativeSite {
 	readonly url: string;
@@ -57,6 +60,7 @@ export async function startNativeSite(): Promise<NativeSite> {
 			'--skip-email',
 		);
 		await wp('plugin', 'activate', 'custom-migrator');
+		await promisify(execFile)('chown', ['-R', `${NOBODY.uid}:${NOBODY.gid}`, dir]);
 		return {
 			url,
 			dir,
@@ -103,8 +107,14 @@ async function serve(dir: string, config: string): Promise<{ child: ChildProcess
 			'-t',
 			dir,
 		],
-		// A group of its own, because the server's workers outlive it.
-		{ stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PHP_CLI_SERVER_WORKERS: '3' }, detached: true },
+		{
+			stdio: ['ignore', 'ignore', 'pipe'],
+			env: { ...process.env, PHP_CLI_SERVER_WORKERS: '3' },
+			// A group of its own, because the server's workers outlive it.
+			detached: true,
+			// As on a host, PHP is not root: what it may not read, it cannot read.
+			...NOBODY,
+		},
 	);
 	await new Promise<void>((resolve, reject) => {
 		child.stderr?.on('data', (chunk: Buffer) => {

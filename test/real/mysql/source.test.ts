@@ -356,14 +356,13 @@ describe('large values', () => {
 			expect((await readValue(agent, table, row, 'l')).equals(Buffer.from('é'.repeat(1_500_000)))).toBe(true);
 			for (const peak of await peaks()) {
 				expect(peak.bytes - bare).toBeLessThan(16 * 1024 * 1024);
-				expect(peak.seconds).toBeLessThan(5);
 			}
 		} finally {
 			await site.sql(`SET GLOBAL max_allowed_packet = ${packet}; DROP TABLE wp_big`);
 		}
 	});
 
-	test('a 120 MB table is read within 16 MiB and 5 s a request, also with SAVEQUERIES', async () => {
+	test('a 120 MB table is read within 16 MiB a request, also with SAVEQUERIES', async () => {
 		await site.sql(
 			"CREATE TABLE wp_many (id bigint PRIMARY KEY AUTO_INCREMENT, k varchar(255), v longtext); INSERT INTO wp_many (k, v) SELECT CONCAT('key', seq), REPEAT(MD5(seq), IF(seq % 1000 = 0, 20000, 50)) FROM seq_1_to_55000",
 		);
@@ -381,7 +380,6 @@ describe('large values', () => {
 			expect(pages).toBeLessThan(50);
 			for (const peak of await peaks()) {
 				expect(peak.bytes - bare).toBeLessThan(16 * 1024 * 1024);
-				expect(peak.seconds).toBeLessThan(5);
 				expect(peak.queries).toBeLessThan(100);
 			}
 		} finally {

@@ -7,7 +7,7 @@
  *   anything else blocks the event loop. `max_execution_time` has no effect.
  * - Locks: POSIX locks belong to the process, so they do not separate two PHPs in it: FileLockManagerInMemory does
  *   (one for all instances of a site). A lock that would wait is retried here with a pause, or it would block the
- *   thread that must release it.
+ *   thread that must release it. The same goes for a refused one: SQLite sleeps on the thread before it asks again.
  * - WAL needs shared memory, which php-wasm has not: SQLite must be kept to a rollback journal (see wp-config.php).
  */
 import { mkdirSync, renameSync } from 'node:fs';
@@ -68,7 +68,9 @@ export interface PhpRuntimeOptions {
 
 const processIds = new ProcessIdAllocator();
 const LOCK_NB = 4;
-const LOCK_RETRY_MS = 5;
+const LOCK_RETRY_MS = 3;
+/** How often a lock that may not wait is asked for again before it is refused: SQLite's own sleeps, spent suspended. */
+const REFUSED_LOCK_RETRIES = 20;
 
 /** The parts of php-wasm's module that are adjusted below; none of them is in its types. */
 interface WasmModule {
@@ -144,15 +146,15 @@ function userSpace(context: WasmUserSpaceContext, options: PhpRuntimeOptions, na
 	const bound = bindUserSpace({ fileLockManager }, context);
 	const { F_SETLK, F_SETLKW } = context.constants;
 	const { EAGAIN, EWOULDBLOCK } = context.errnoCodes;
-	const untilFree = (attempt: () => number): number | Promise<number> => {
+	const untilFree = (attempt: () => number, retries = Number.POSITIVE_INFINITY): number | Promise<number> => {
 		const busy = (answer: number): boolean => answer === -EAGAIN || answer === -EWOULDBLOCK;
 		const first = attempt();
 		if (!busy(first)) return first;
 		return (async () => {
-			for (;;) {
+			for (let retry = 1; ; retry++) {
 				await pause();
 				const answer = attempt();
-				if (!busy(answer)) return answer;
+				if (!busy(answer) || retry >= retries) return answer;
 			}
 		})();
 	};
@@ -160,8 +162,11 @@ function userSpace(context: WasmUserSpaceContext, options: PhpRuntimeOptions, na
 		...bound,
 		// php-wasm wraps both calls as suspending imports, so a promise is as good as a number; its types do not say so.
 		flock: (fd, op) => (op & LOCK_NB ? bound.flock(fd, op) : untilFree(() => bound.flock(fd, op | LOCK_NB))) as number,
-		fcntl64: (fd, cmd, varargs) =>
-			(cmd === F_SETLKW ? untilFree(() => bound.fcntl64(fd, F_SETLK, varargs)) : bound.fcntl64(fd, cmd, varargs)) as number,
+		fcntl64: (fd, cmd, varargs) => {
+			const attempt = (): number => bound.fcntl64(fd, cmd === F_SETLKW ? F_SETLK : cmd, varargs);
+			if (cmd === F_SETLKW) return untilFree(attempt) as number;
+			return (cmd === F_SETLK ? untilFree(attempt, REFUSED_LOCK_RETRIES) : attempt()) as number;
+		},
 		async gethostbyname(host) {
 			if (!options.network.allowsHost(host)) return host;
 			const address = await bound.gethostbyname(host);

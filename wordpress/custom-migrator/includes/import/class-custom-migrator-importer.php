@@ -75,6 +75,8 @@ class Custom_Migrator_Importer {
 	 * @return float Seconds after which there is something to do again.
 	 */
 	public function run( float $until ): float {
+		// What an interrupted step was fetching is fetched again: nothing of it may be taken for something else.
+		Custom_Migrator_Slot::remove_tree( $this->slot->chunks() );
 		Custom_Migrator_Slot::ensure_dir( $this->slot->chunks() );
 		do {
 			$phase = (string) $this->state->get( 'phase' );

@@ -251,7 +251,7 @@ class Custom_Migrator_Pump {
 
 	private function open( array $answer, string $nonce ): Custom_Migrator_Answer {
 		if ( isset( $answer['error'] ) ) {
-			$code = preg_match( '/^[a-z0-9_]{1,64}$/D', $answer['error'] ) ? $answer['error'] : 'source_unreachable';
+			$code = preg_match( '/^[a-z0-9_]{1,64}$/D', $answer['error'] ) ? $answer['error'] : 'source_unavailable';
 			if ( 'source_not_allowed' === $code ) {
 				throw Custom_Migrator_Import_Error::permanent( $code, 'The source\'s address is not a public one.' );
 			}

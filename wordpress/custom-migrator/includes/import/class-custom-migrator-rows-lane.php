@@ -216,7 +216,9 @@ class Custom_Migrator_Rows_Lane implements Custom_Migrator_Lane {
 			$key[] = 1 === preg_match( '//u', $value ) ? $value : array( 'b' => base64_encode( $value ) );
 		}
 		$path = $this->folder . '/value-' . substr( hash( 'sha256', $this->name ), 0, 12 ) . '-' . $this->epoch . '-' . ( $this->files++ );
-		touch( $path );
+		if ( false === file_put_contents( $path, '' ) ) {
+			throw Custom_Migrator_Import_Error::transient( 'disk_full', 'The clone could not write a large value; its disk may be full.' );
+		}
 		for ( $offset = 0; $offset < $length; $offset += self::SLICE ) {
 			$this->add_slice( $key, $names[ $c ], $offset, min( self::SLICE, $length - $offset ), $length, $path );
 		}
@@ -265,6 +267,10 @@ class Custom_Migrator_Rows_Lane implements Custom_Migrator_Lane {
 		foreach ( Custom_Migrator_Rows_Payload::rows( $chunk['payload'], count( $this->info['columns'] ) ) as $r => $row ) {
 			if ( isset( $chunk['large'][ $r ] ) ) {
 				foreach ( $chunk['large'][ $r ] as $c => $path ) {
+					clearstatcache( true, $path );
+					if ( filesize( $path ) !== $row[ $c ] ) {
+						throw Custom_Migrator_Import_Error::transient( 'bad_answer', 'A large value of ' . $this->name . ' did not arrive whole.' );
+					}
 					$row[ $c ] = array( $path, $row[ $c ] );
 				}
 			}

@@ -42,10 +42,10 @@ class Custom_Migrator_Rows_Payload {
 				} elseif ( 'L' === $tag && $at + 8 <= $end ) {
 					$length = unpack( 'P', $payload, $at )[1];
 					$at    += 8;
-					if ( $length <= 0 ) {
+					if ( $length < 0 ) {
 						throw self::bad();
 					}
-					$row[] = $length;
+					$row[] = 0 === $length ? '' : $length;
 				} else {
 					throw self::bad();
 				}

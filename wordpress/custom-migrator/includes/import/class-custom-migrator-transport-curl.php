@@ -150,7 +150,7 @@ class Custom_Migrator_Transport_Curl implements Custom_Migrator_Transport {
 		curl_multi_remove_handle( $this->multi, $handle );
 		fclose( $request['out'] );
 		if ( CURLE_OK !== $result ) {
-			$code = CURLE_OPERATION_TIMEDOUT === $result ? 'source_timeout' : 'source_unreachable';
+			$code = CURLE_OPERATION_TIMEDOUT === $result ? 'source_timeout' : 'source_unavailable';
 			return array(
 				'id'      => $request['id'],
 				'error'   => $request['too_large'] ? 'answer_too_large' : $code,
@@ -169,7 +169,7 @@ class Custom_Migrator_Transport_Curl implements Custom_Migrator_Transport {
 
 	/**
 	 * @return string[]|null Entries for CURLOPT_RESOLVE; null when the address must not be connected to.
-	 * @throws Custom_Migrator_Import_Error `source_unreachable` when the name has no address now.
+	 * @throws Custom_Migrator_Import_Error `source_unavailable` when the name has no address now.
 	 */
 	private function pin( string $url ): ?array {
 		$parts = parse_url( $url );
@@ -203,7 +203,7 @@ class Custom_Migrator_Transport_Curl implements Custom_Migrator_Transport {
 			}
 		}
 		if ( array() === $addresses ) {
-			throw Custom_Migrator_Import_Error::transient( 'source_unreachable', 'The source\'s name has no address.' );
+			throw Custom_Migrator_Import_Error::transient( 'source_unavailable', 'The source\'s name has no address.' );
 		}
 		return array( $host . ':' . $port . ':' . implode( ',', $addresses ) );
 	}

@@ -141,7 +141,9 @@ class Custom_Migrator_Verifier {
 		$wanted = array();
 		foreach ( $columns as $i => $column ) {
 			$quoted = Custom_Migrator_Import_Sqlite::quote( $column[0] );
-			$expr   = 'r' === $column[1] ? "custom_migrator_hex($quoted)" : $quoted;
+			// PHP before 8.1 reads an empty blob as null.
+			$blob   = "CASE WHEN typeof($quoted) = 'blob' AND length($quoted) = 0 THEN '' ELSE $quoted END";
+			$expr   = 'r' === $column[1] ? "custom_migrator_hex($quoted)" : ( in_array( $column[1], array( 'b', 'a' ), true ) ? $blob : $quoted );
 			$rows   = array();
 			foreach ( $large as $row => $of_row ) {
 				if ( isset( $of_row[ $i ] ) ) {

@@ -26,7 +26,7 @@ interface Custom_Migrator_Transport {
 	 * @param int $timeout_ms At most this long.
 	 * @return array|null `{id, status: int, headers: {lower-case name: value}, bytes: int, file: string}`, or
 	 *                    `{id, error: string, message: string}`, or null when nothing came.
-	 *                    Errors: `source_unreachable`, `source_timeout`, `answer_too_large`, `source_not_allowed`.
+	 *                    Errors: `source_unavailable`, `source_timeout`, `answer_too_large`, `source_not_allowed`.
 	 */
 	public function wait( int $timeout_ms ): ?array;
 

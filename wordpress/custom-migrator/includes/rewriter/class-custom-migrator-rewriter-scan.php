@@ -123,12 +123,18 @@ final class Custom_Migrator_Rewriter_Scan {
 		$tokens = new Custom_Migrator_Rewriter_Tokens( $this->text );
 		$edits  = $this->edits;
 		$at     = 0;
+		$hit    = -1;
+		$begin  = -1;
 		while ( true ) {
-			list( $hit, $kind, $needle ) = $this->next_hit( $at );
-			if ( PHP_INT_MAX === $hit ) {
-				break;
+			if ( $hit < $at ) {
+				list( $hit, $kind, $needle ) = $this->next_hit( $at );
+				if ( PHP_INT_MAX === $hit ) {
+					break;
+				}
 			}
-			$begin = $tokens->next( $at );
+			if ( $begin < $at ) {
+				$begin = $tokens->seek( $at, $hit, $edits->limit() );
+			}
 			$edits->leave( min( $begin, $hit ) );
 			if ( $begin > $hit ) {
 				$at = 0 === $kind ? $this->at_host( $hit, $needle ) : $this->at_base64( $hit );

@@ -64,11 +64,55 @@ final class Custom_Migrator_Rewriter_Tokens {
 	}
 
 	/**
+	 * Whether a text may hold a token at all: each ends in a quote and a semicolon of some spelling, or is a `C:`.
+	 *
+	 * @param string $text Any bytes.
+	 */
+	public static function may_hold( string $text ): bool {
+		if ( false !== strpos( $text, 'C:' ) ) {
+			return true;
+		}
+		if ( false !== strpos( $text, ';' ) && ( false !== strpos( $text, '";' ) || false !== strpos( $text, ';;' ) || false !== strpos( $text, '22;' ) ) ) {
+			return true;
+		}
+		return false !== strpos( $text, '%' ) && ( false !== strpos( $text, '%3B' ) || false !== strpos( $text, '%3b' ) || false !== strpos( $text, '%253' ) );
+	}
+
+	/**
+	 * Where the next token begins that has to be looked at: plain strings that end before a place are passed over.
+	 *
+	 * @param int $from  Not before.
+	 * @param int $place The place.
+	 * @param int $limit End of the innermost region.
+	 */
+	public function seek( int $from, int $place, int $limit ): int {
+		$text = $this->text;
+		while ( true ) {
+			$at = $this->next( $from );
+			if ( $at >= $place || $at >= $limit || ':' !== $text[ $at + 1 ] || 's' !== $text[ $at ] ) {
+				return $at;
+			}
+			$size = strspn( $text, '0123456789', $at + 2, 10 );
+			if ( 0 === $size ) {
+				$from = $at + 1;
+				continue;
+			}
+			$content = $at + $size + 4;
+			$end     = $content + (int) substr( $text, $at + 2, $size );
+			if ( $end > $place || $end + 1 >= $limit || '"' !== $text[ $end ] || ';' !== $text[ $end + 1 ]
+				|| ':"' !== substr( $text, $content - 2, 2 ) || ( $at > 0 && ctype_alpha( $text[ $at - 1 ] ) ) ) {
+				return $at;
+			}
+			$from = $end + 2;
+		}
+	}
+
+	/**
 	 * Where a token may begin next.
 	 *
 	 * @param int $from Not before.
 	 */
-	public function next( int $from ): int {
+	private function next( int $from ): int {
 		$first = PHP_INT_MAX;
 		foreach ( $this->next as $mark => $at ) {
 			if ( $at < $from ) {

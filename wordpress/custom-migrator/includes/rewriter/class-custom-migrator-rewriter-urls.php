@@ -24,11 +24,27 @@ final class Custom_Migrator_Rewriter_Urls {
 	public $needles;
 
 	/**
-	 * From-to pairs by ASCII host, longest path first: `port`, `path`, `to` (parsed), `id`.
+	 * From-to pairs by ASCII host, longest path first: `scheme` (with its colon), `port`, `path`, `to` (parsed), `id`.
 	 *
 	 * @var array[]
 	 */
 	private $pairs = array();
+
+	/**
+	 * What to replace, and by what, in the commonest spellings: with plain slashes, and with `\/`. Empty when a new URL holds
+	 * an old host.
+	 *
+	 * @var array[]
+	 */
+	public $plain = array();
+
+	/**
+	 * By spelling of a host: what stands before it most often, and the replacement for both. Only for hosts whose every
+	 * path is rewritten.
+	 *
+	 * @var string[][]
+	 */
+	private $quick = array();
 
 	/**
 	 * Replacements made so far.
@@ -71,6 +87,37 @@ final class Custom_Migrator_Rewriter_Urls {
 			$this->pairs[ $host ] = $list;
 		}
 		$this->needles = new Custom_Migrator_Rewriter_Needles( $hosts, $base64_depth );
+		$this->prepare();
+	}
+
+	/**
+	 * Prepares the short ways for common spellings.
+	 */
+	private function prepare() {
+		$news = '';
+		foreach ( $this->needles->texts as $i => $text ) {
+			$list = $this->pairs[ $this->needles->hosts[ $i ] ];
+			if ( 1 !== count( $list ) || 0 !== $list[0]['port'] || '' !== $list[0]['path'] || '' !== $this->needles->dashes[ $i ] ) {
+				continue;
+			}
+			foreach ( array( '/', '\\/' ) as $slash ) {
+				$new   = $this->replacement( $list[0], true, ':', $slash, '' );
+				$news .= $new . ' ';
+				foreach ( array( 'https:', 'http:' ) as $scheme ) {
+					$before = $scheme . $slash . $slash;
+
+					$this->quick[ $i ][ $before ] = $new;
+					if ( $scheme === $list[0]['scheme'] ) {
+						$this->plain[ $slash ][ $before . $text . $slash ] = $new . $slash;
+					}
+				}
+			}
+		}
+		foreach ( $this->needles->texts as $text ) {
+			if ( false !== stripos( $news, $text ) ) {
+				$this->plain = array();
+			}
+		}
 	}
 
 	/**
@@ -83,13 +130,21 @@ final class Custom_Migrator_Rewriter_Urls {
 	 * @return array|null Start, end, replacement; null when it is not one of ours.
 	 */
 	public function match_at( string $text, int $host, int $needle, int $floor ) {
+		$end = $host + strlen( $this->needles->texts[ $needle ] );
+		if ( isset( $this->quick[ $needle ], $text[ $end ] ) && ( '/' === $text[ $end ] || '"' === $text[ $end ] || '\\/' === substr( $text, $end, 2 ) ) ) {
+			foreach ( $this->quick[ $needle ] as $before => $new ) {
+				$start = $host - strlen( $before );
+				if ( $start >= $floor && 0 === substr_compare( $text, $before, $start, strlen( $before ) ) ) {
+					return array( $start, $end, $new );
+				}
+			}
+		}
 		$left = $this->left( $text, $host, $floor );
 		if ( null === $left ) {
 			return null;
 		}
 		list( $start, $scheme, $colon, $slash ) = $left;
 
-		$end  = $host + strlen( $this->needles->texts[ $needle ] );
 		$port = Custom_Migrator_Rewriter_Boundaries::after_host( $text, $end );
 		if ( null === $port ) {
 			return null;
@@ -234,10 +289,11 @@ final class Custom_Migrator_Rewriter_Urls {
 	 */
 	private function add( array $from, array $to, int $id ) {
 		$this->pairs[ $from['host'] ][] = array(
-			'port' => $from['port'],
-			'path' => $from['path'],
-			'to'   => $to,
-			'id'   => $id,
+			'scheme' => $from['scheme'] . ':',
+			'port'   => $from['port'],
+			'path'   => $from['path'],
+			'to'     => $to,
+			'id'     => $id,
 		);
 	}
 

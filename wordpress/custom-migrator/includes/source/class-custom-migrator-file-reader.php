@@ -54,13 +54,12 @@ final class Custom_Migrator_File_Reader {
 		}
 		$real   = $this->roots->resolve( $root, $path );
 		if ( null === $real ) {
-			$there = is_link( $this->roots->folder( $root ) . '/' . $path ) || file_exists( $this->roots->folder( $root ) . '/' . $path );
-			return self::failed( $there ? 'unreadable' : 'gone' );
+			return self::failed( self::is_there( $this->roots->folder( $root ) . '/' . $path ) ? 'unreadable' : 'gone' );
 		}
 		// Opening anything but a file (a pipe, say) could wait for ever.
 		$handle = is_file( $real ) ? @fopen( $real, 'rb' ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors -- Told to the caller.
 		if ( false === $handle ) {
-			return self::failed( file_exists( $real ) ? 'unreadable' : 'gone' );
+			return self::failed( self::is_there( $real ) ? 'unreadable' : 'gone' );
 		}
 		try {
 			if ( ! self::is_as_listed( $handle, $size, $mtime ) ) {
@@ -100,6 +99,12 @@ final class Custom_Migrator_File_Reader {
 			$copied += strlen( $bytes );
 		}
 		return $copied;
+	}
+
+	/** Asks the disk, not PHP's memory of it. */
+	private static function is_there( string $path ): bool {
+		clearstatcache( true, $path );
+		return false !== @lstat( $path ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- Gone is an answer.
 	}
 
 	/** @param resource $handle File. */
