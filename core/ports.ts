@@ -177,7 +177,14 @@ export interface SlotSpec {
 export type SlotStatus =
 	/** `waiting`: why it takes longer than a start takes, for people. */
 	| { readonly state: 'starting'; readonly waiting?: ErrorInfo }
-	| { readonly state: 'ready'; readonly endpoint: CloneEndpoint; readonly php_version: string; readonly wp_version: string }
+	| {
+			readonly state: 'ready';
+			readonly endpoint: CloneEndpoint;
+			readonly php_version: string;
+			readonly wp_version: string;
+			/** The host's own deadline, where it is known without asking further. */
+			readonly deadline?: Millis;
+	  }
 	/** Ended, by whatever means; `reason` in words. `code`: what a job that waited for it fails with, when not `clone_lost`. */
 	| { readonly state: 'gone'; readonly reason: string; readonly code?: string };
 

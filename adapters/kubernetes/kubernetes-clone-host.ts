@@ -19,7 +19,7 @@ import { cloneIngress, cloneSecret, cloneService } from '../../k8s/clone/owned.t
 import type { CloneManifestSettings } from '../../k8s/clone/settings.ts';
 import { ANNOTATION_PHP, ANNOTATION_WORDPRESS } from '../../k8s/labels.ts';
 import type { CloneApi } from './clone-api.ts';
-import { jobCondition, podCondition, type SlotCondition } from './slot-condition.ts';
+import { jobCondition, jobDeadline, podCondition, type SlotCondition } from './slot-condition.ts';
 
 export interface KubernetesCloneHostOptions {
 	readonly api: CloneApi;
@@ -98,6 +98,7 @@ export class KubernetesCloneHost implements CloneHost {
 			endpoint: { url: this.#url(slotId), ref: slotId },
 			php_version: annotations[ANNOTATION_PHP] ?? phpVersion,
 			wp_version: annotations[ANNOTATION_WORDPRESS] ?? wpVersion,
+			...(job === undefined ? {} : { deadline: jobDeadline(job) }),
 		};
 	}
 
