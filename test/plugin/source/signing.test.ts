@@ -171,7 +171,7 @@ describe('what is refused', () => {
 	});
 
 	test('everyone, when used nonces cannot be noted; the key\u2019s owner is told why', async () => {
-		await source.site.evalPhp("$GLOBALS['wpdb']->query( 'DROP TABLE wp_custom_migrator_nonces' );");
+		await source.site.evalPhp("$GLOBALS['wpdb']->dbh->get_sqlite_pdo()->exec( 'DROP TABLE wp_custom_migrator_nonces' );");
 		const broken = await agent.ask('hello');
 		expect([broken.status, broken.ok, broken.code]).toEqual([503, false, 'nonce_store_failed']);
 		expect((await agent.send('hello', {}, { key: randomBytes(32) })).body.toString()).toBe('{"code":"unauthorized"}');
@@ -190,7 +190,7 @@ test('a plugin that somebody switched on by hand answers 401 only', async () => 
 	await source.site.evalPhp(`
 		global $wpdb;
 		$wpdb->query( "DELETE FROM $wpdb->options WHERE option_name LIKE 'custom_migrator%'" );
-		$wpdb->query( 'DROP TABLE wp_custom_migrator_nonces' );`);
+		$wpdb->dbh->get_sqlite_pdo()->exec( 'DROP TABLE wp_custom_migrator_nonces' );`);
 	for (const verb of ['hello', 'preflight', 'remove', 'import_start']) {
 		const raw = await agent.send(verb);
 		expect([raw.status, raw.body.toString()]).toEqual([401, '{"code":"unauthorized"}']);

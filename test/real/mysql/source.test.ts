@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { chownSync, cpSync, existsSync, rmSync } from 'node:fs';
+import { truncate } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { registered } from '../../plugin/source/support.ts';
+import { PLUGIN, registered } from '../../plugin/source/support.ts';
 import { Agent, type Table } from '../../support/migrator/agent.ts';
 import { type Peak, takePeaks } from '../../support/migrator/peak.ts';
 import { allTables, readTable, readValue, type Value } from '../../support/migrator/rows.ts';
@@ -446,7 +449,6 @@ describe('which tables', () => {
 		await site.sql(
 			'CREATE TABLE wp_hurt (id int PRIMARY KEY, t text) ENGINE=MyISAM; INSERT INTO wp_hurt VALUES (1, "a"); FLUSH TABLES wp_hurt',
 		);
-		const { truncate } = await import('node:fs/promises');
 		await truncate(`${site.db.dataDir}/wp/wp_hurt.MYD`, 0);
 		const answer = await agent.ask('rows', { table: 'wp_hurt' });
 		await site.sql('DROP TABLE wp_hurt');
@@ -462,6 +464,33 @@ describe('which tables', () => {
 		expect(sessions[0]?.length).toBe(3);
 		expect(sessions[0]).toEqual(sessions[1]);
 	});
+});
+
+test('a job leaves no trace in the database, and says so where it may not delete its own files', async () => {
+	const folder = `${site.dir}/wp-content/plugins/custom-migrator`;
+	const dump = async (): Promise<string[]> =>
+		(await site.db.dump('wp')).split('\n').filter((line) => !/session_tokens|AUTO_INCREMENT=|_transient_/.test(line));
+	await agent.call('remove');
+	await site.wp('plugin', 'deactivate', 'custom-migrator');
+	await site.wp('option', 'update', 'recently_activated', '[]', '--format=json');
+	const before = await dump();
+	expect(before.filter((line) => /custom.migrator/.test(line))).toEqual([]);
+
+	await site.wp('plugin', 'activate', 'custom-migrator');
+	const stuck = await registered(site, 'clone-aaaaaaaaaaaa', { uploaded: true });
+	chownSync(`${folder}/includes/source`, 0, 0);
+	expect(await stuck.ask('remove')).toMatchObject({ status: 500, code: 'plugin_not_deleted' });
+	expect(await dump()).toEqual(before);
+	expect((await stuck.send('hello')).body.toString()).not.toContain('CMIG1');
+
+	rmSync(folder, { recursive: true });
+	cpSync(PLUGIN, folder, { recursive: true });
+	execFileSync('chown', ['-R', '65534:65534', folder]);
+	await site.wp('plugin', 'activate', 'custom-migrator');
+	const last = await registered(site, 'clone-bbbbbbbbbbbb', { uploaded: true });
+	expect((await last.call('remove')).data).toEqual({ removed: 'plugin' });
+	expect(existsSync(folder)).toBe(false);
+	expect(await dump()).toEqual(before);
 });
 
 test('nothing of this is noticed by PHP', async () => {

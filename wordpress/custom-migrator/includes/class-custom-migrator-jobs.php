@@ -7,8 +7,9 @@
  */
 
 /**
- * One option, a JSON text: `{"rev":n,"uploaded":bool,"jobs":{id:{key,role,expires_at}},"before":{"active_plugins":base64}}`,
- * and an autoloaded number beside it, the time at which the next job expires.
+ * One option, a JSON text: `{"rev":n,"uploaded":bool,"until":time|null,"jobs":{id:{key,role,expires_at}},"before":
+ * {"active_plugins":base64}}`, and an autoloaded number beside it, the time at which the next job expires. `until` is
+ * how long an uploaded plugin waits for its first job.
  *
  * Read and written by SQL, not by the options API: the API hands every value to other plugins' hooks, and activity logs
  * would keep the keys. Written compare-and-set, so that two registrations at once both last.
@@ -44,6 +45,7 @@ final class Custom_Migrator_Jobs {
 					'expires_at' => $expires_at,
 				);
 				$state['uploaded']        = $state['uploaded'] || $uploaded;
+				$state['until']           = null;
 				return $state;
 			}
 		);
@@ -80,6 +82,17 @@ final class Custom_Migrator_Jobs {
 				if ( ! isset( $state['before'][ $option ] ) ) {
 					$state['before'][ $option ] = base64_encode( $raw );
 				}
+				return $state;
+			}
+		);
+	}
+
+	/** Notes that this copy was uploaded for a job, which should register before a time. */
+	public function expect_job( int $until ): void {
+		$this->change(
+			static function ( array $state ) use ( $until ) {
+				$state['uploaded'] = true;
+				$state['until']    = array() === $state['jobs'] ? $until : null;
 				return $state;
 			}
 		);
@@ -144,13 +157,17 @@ final class Custom_Migrator_Jobs {
 		throw new Custom_Migrator_Error( 'busy', 'The site\'s list of jobs is being changed by others; try again.', 503, 1 );
 	}
 
-	/** Keeps the autoloaded number in step: the earliest expiry, none without jobs. */
+	/** Keeps the autoloaded number in step: the earliest expiry, none when nothing expires. */
 	private function mark( array $state ): void {
 		global $wpdb;
-		if ( array() === $state['jobs'] ) {
+		$times = array_column( $state['jobs'], 'expires_at' );
+		if ( null !== $state['until'] ) {
+			$times[] = $state['until'];
+		}
+		if ( array() === $times ) {
 			$this->query( $wpdb->prepare( "DELETE FROM {$wpdb->options} WHERE option_name = %s", self::MARKER ) );
 		} else {
-			$next = (string) min( array_column( $state['jobs'], 'expires_at' ) );
+			$next = (string) min( $times );
 			$this->query( $wpdb->prepare( "INSERT INTO {$wpdb->options} (option_name, option_value, autoload) VALUES (%s, %s, 'yes') ON DUPLICATE KEY UPDATE option_value = VALUES(option_value)", self::MARKER, $next ) );
 		}
 		self::forget_cached( self::MARKER );
@@ -184,6 +201,7 @@ final class Custom_Migrator_Jobs {
 		return array(
 			'rev'      => isset( $state['rev'] ) && is_int( $state['rev'] ) ? $state['rev'] : 0,
 			'uploaded' => isset( $state['uploaded'] ) && true === $state['uploaded'],
+			'until'    => isset( $state['until'] ) && is_int( $state['until'] ) ? $state['until'] : null,
 			'jobs'     => $jobs,
 			'before'   => isset( $state['before'] ) && is_array( $state['before'] ) ? array_filter( $state['before'], 'is_string' ) : array(),
 		);

@@ -16,11 +16,21 @@ final class Custom_Migrator_Remover {
 	/** Noted before the activation, so that its order comes back too. */
 	const ACTIVE = 'active_plugins';
 
+	/** Lies in a copy that a job uploaded, and in no other. */
+	const UPLOADED = 'uploaded.txt';
+
+	/** Seconds that an uploaded copy waits for its first job. */
+	const WAIT = 7200;
+
 	/** Runs while the plugin is being activated, before WordPress writes the list. */
 	public static function note_activation(): void {
-		$raw = Custom_Migrator_Jobs::raw_option( self::ACTIVE );
+		$jobs = new Custom_Migrator_Jobs();
+		$raw  = Custom_Migrator_Jobs::raw_option( self::ACTIVE );
 		if ( null !== $raw && false === strpos( $raw, '"' . self::basename() . '"' ) ) {
-			( new Custom_Migrator_Jobs() )->note_before( self::ACTIVE, $raw );
+			$jobs->note_before( self::ACTIVE, $raw );
+		}
+		if ( is_file( self::folder() . '/' . self::UPLOADED ) ) {
+			$jobs->expect_job( time() + self::WAIT );
 		}
 	}
 
@@ -102,7 +112,7 @@ final class Custom_Migrator_Remover {
 	private static function forget_jobs( callable $gone ): string {
 		$jobs  = new Custom_Migrator_Jobs();
 		$state = $jobs->forget( $gone );
-		if ( array() !== $state['jobs'] ) {
+		if ( array() !== $state['jobs'] || ( null !== $state['until'] && $state['until'] > time() ) ) {
 			return 'key';
 		}
 		if ( ! $state['uploaded'] ) {

@@ -63,7 +63,7 @@ final class Custom_Migrator_Source_Verbs {
 
 	private static function open(): Custom_Migrator_Database {
 		global $wpdb;
-		if ( ( defined( 'DB_ENGINE' ) && 'sqlite' === DB_ENGINE ) || ( defined( 'DATABASE_TYPE' ) && 'sqlite' === DATABASE_TYPE ) ) {
+		if ( Custom_Migrator_Sqlite::is_in_use() ) {
 			return new Custom_Migrator_Sqlite( Custom_Migrator_Sqlite::connect( $wpdb ) );
 		}
 		// Some database drop-ins connect with the first query.

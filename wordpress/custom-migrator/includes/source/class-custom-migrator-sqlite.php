@@ -23,6 +23,11 @@ final class Custom_Migrator_Sqlite implements Custom_Migrator_Database {
 		$this->length = version_compare( $this->version(), '3.43.0', '>=' ) ? 'octet_length(%s)' : 'length(CAST(%s AS BLOB))';
 	}
 
+	/** Whether the site's database is SQLite. */
+	public static function is_in_use(): bool {
+		return ( defined( 'DB_ENGINE' ) && 'sqlite' === DB_ENGINE ) || ( defined( 'DATABASE_TYPE' ) && 'sqlite' === DATABASE_TYPE );
+	}
+
 	/**
 	 * The driver's own connection; with a driver that does not hand it out, another one to the same file.
 	 *
