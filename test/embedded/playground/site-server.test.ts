@@ -206,7 +206,7 @@ describe.each(['7.4', '8.4'])('a WordPress site on PHP %s', (php) => {
 		await site.evalPhp("update_option( 'counter', '0' );");
 		const answers = await Promise.all([1, 2, 3, 4].map(async () => (await get('/writer.php')).text()));
 		expect(answers).toEqual(['written', 'written', 'written', 'written']);
-		expect(await site.evalPhp("echo get_option( 'counter' );")).toBe("40");
+		expect(await site.evalPhp("echo get_option( 'counter' );")).toBe('40');
 		const database = new DatabaseSync(join(site.dir, 'wp-content', 'database', '.ht.sqlite'), { readOnly: true });
 		expect(database.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' });
 		expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'delete' });

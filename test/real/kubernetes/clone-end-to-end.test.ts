@@ -95,7 +95,7 @@ describe('a clone on the cluster', () => {
 		const selection = { namespace: testEnvironment().namespace, labelSelector: `clone-service/slot=${slotOf(made)}` };
 		const look = async () => (await core.listNamespacedPod(selection)).items[0]?.status?.containerStatuses?.[0];
 		// As a crash would end it.
-		await execInPod(slotOf(made), ['sh', '-c', 'for p in /proc/[0-9]*; do grep -qs apache2 $p/comm && kill -9 ${p#/proc/}; done; true']);
+		await execInPod(slotOf(made), ['sh', '-c', 'cd /proc; for p in [0-9]*; do grep -qs apache2 $p/comm && kill -9 $p; done; true']);
 		await until(async () => ((await look())?.restartCount ?? 0) > 0 && (await look())?.ready === true);
 		const login = await fetch(`${made.clone_url}/wp-login.php`);
 		expect(login.status).toBe(200);
