@@ -228,6 +228,16 @@ describe.each(['7.4', '8.4'])('a WordPress site on PHP %s', (php) => {
 		expect(readFileSync(join(site.dir, 'wp-content', 'lock'), 'utf8')).toBe('6');
 	});
 
+	it('starts no program, and does not wait for one', async () => {
+		const printed = await site.php.raw(`<?php
+			$pipes = array();
+			exec( 'id', $lines, $code );
+			$process = proc_open( 'id', array( array( 'pipe', 'r' ), array( 'pipe', 'w' ), array( 'pipe', 'w' ) ), $pipes );
+			$read = is_resource( $process ) ? stream_get_contents( $pipes[1] ) : '';
+			echo json_encode( array( $lines, 0 === $code, $read, (string) shell_exec( 'id' ), mail( 'a@b.example', 's', 'm' ) ) );`);
+		expect(JSON.parse(printed)).toEqual([[], false, '', '', false]);
+	});
+
 	it('survives fatal errors of PHP and crashes of php-wasm', async () => {
 		writeFileSync(join(site.dir, 'fatal.php'), '<?php no_such_function();');
 		writeFileSync(join(site.dir, 'crash.php'), "<?php function f( $x ) { return array_map( 'f', array( 1 ) ); } f( 1 );");

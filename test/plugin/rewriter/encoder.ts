@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 
 /** Text in which `null` stands for the site's URL (with `https:`). */
-export type Text = readonly (string | null)[];
+type Text = readonly (string | null)[];
 
 export type Node =
 	| { readonly kind: 'text'; readonly text: Text }
@@ -15,7 +15,7 @@ export type Node =
 	| { readonly kind: 'url'; readonly node: Node }
 	| { readonly kind: 'html'; readonly node: Node };
 
-export type Value =
+type Value =
 	| { readonly type: 'scalar'; readonly php: string; readonly json: string }
 	| { readonly type: 'string'; readonly node: Node }
 	| { readonly type: 'array'; readonly entries: readonly (readonly [string, Value])[] }
@@ -142,7 +142,7 @@ const key = fc.constantFrom('url', 'a', 'é', 'x y', '0', 'https', 'k"');
 const entries = (value: fc.Arbitrary<Value>, maxLength: number) =>
 	fc.uniqueArray(fc.tuple(key, value), { maxLength, selector: ([k]) => k });
 
-export const { node } = fc.letrec<{ node: Node; value: Value; leaf: Node }>((tie) => ({
+const { node } = fc.letrec<{ node: Node; value: Value; leaf: Node }>((tie) => ({
 	leaf: text.map((t): Node => ({ kind: 'text', text: t })),
 	value: fc.oneof(
 		{ maxDepth: 7, depthIdentifier: 'n' },

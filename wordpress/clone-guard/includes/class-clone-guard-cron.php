@@ -50,14 +50,20 @@ final class Clone_Guard_Cron {
 
 	/** Puts events that have come due since the last look into the outbox, each once. */
 	public function list_due(): void {
-		clearstatcache( true, $this->seen_file );
-		if ( ! function_exists( '_get_cron_array' ) || ( is_file( $this->seen_file ) && time() - filemtime( $this->seen_file ) < self::LOOK_EVERY ) ) {
+		if ( ! function_exists( '_get_cron_array' ) ) {
 			return;
 		}
-		$seen = is_file( $this->seen_file ) ? json_decode( (string) file_get_contents( $this->seen_file ), true ) : array();
-		$seen = is_array( $seen ) ? $seen : array();
-		$cron = _get_cron_array();
-		foreach ( is_array( $cron ) ? $cron : array() as $time => $hooks ) {
+		$cron  = _get_cron_array();
+		$cron  = is_array( $cron ) ? $cron : array();
+		$state = md5( (string) json_encode( $cron ) );
+		clearstatcache( true, $this->seen_file );
+		$fresh = is_file( $this->seen_file ) && time() - filemtime( $this->seen_file ) < self::LOOK_EVERY;
+		$last  = is_file( $this->seen_file ) ? json_decode( (string) file_get_contents( $this->seen_file ), true ) : null;
+		if ( $fresh && isset( $last['schedule'] ) && $last['schedule'] === $state ) {
+			return;
+		}
+		$seen = isset( $last['seen'] ) && is_array( $last['seen'] ) ? $last['seen'] : array();
+		foreach ( $cron as $time => $hooks ) {
 			if ( ! is_numeric( $time ) || $time > time() || ! is_array( $hooks ) ) {
 				continue;
 			}
@@ -69,6 +75,10 @@ final class Clone_Guard_Cron {
 				}
 			}
 		}
-		file_put_contents( $this->seen_file, (string) json_encode( array_slice( $seen, -self::SEEN_MAX ) ), LOCK_EX );
+		$next = array(
+			'schedule' => $state,
+			'seen'     => array_slice( $seen, -self::SEEN_MAX ),
+		);
+		file_put_contents( $this->seen_file, (string) json_encode( $next ), LOCK_EX );
 	}
 }

@@ -22,6 +22,7 @@
  */
 
 require_once __DIR__ . '/rewriter/class-custom-migrator-rewriter-idn.php';
+require_once __DIR__ . '/rewriter/class-custom-migrator-rewriter-pairs.php';
 require_once __DIR__ . '/rewriter/class-custom-migrator-rewriter-needles.php';
 require_once __DIR__ . '/rewriter/class-custom-migrator-rewriter-boundaries.php';
 require_once __DIR__ . '/rewriter/class-custom-migrator-rewriter-urls.php';

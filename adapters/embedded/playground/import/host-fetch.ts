@@ -78,7 +78,10 @@ export class HostFetch {
 	readonly #root: string;
 	#ended: Outcome[] = [];
 	#queued: StartMessage[] = [];
+	/** Open connections, those of cancelled requests included until they have closed. */
 	#running = 0;
+	/** Requests whose end somebody may wait for. */
+	#awaited = 0;
 	#abort = new AbortController();
 	#wake: () => void = () => {};
 
@@ -108,12 +111,14 @@ export class HostFetch {
 		this.#abort = new AbortController();
 		this.#ended = [];
 		this.#queued = [];
+		this.#awaited = 0;
 	}
 
 	#start(message: StartMessage): void {
 		this.#jailed(message.out_file);
 		if (message.body_file !== undefined) this.#jailed(message.body_file);
 		this.#queued.push(message);
+		this.#awaited += 1;
 		this.#pump();
 	}
 
@@ -130,8 +135,11 @@ export class HostFetch {
 		const outcome = await this.#run(message, signal);
 		this.#running -= 1;
 		// What was cancelled is nobody's any more: its id may be in use again.
-		if (!signal.aborted) this.#ended.push(outcome);
-		this.#wake();
+		if (!signal.aborted) {
+			this.#awaited -= 1;
+			this.#ended.push(outcome);
+			this.#wake();
+		}
 		this.#pump();
 	}
 
@@ -164,7 +172,7 @@ export class HostFetch {
 	}
 
 	async #wait(timeoutMs: number): Promise<Outcome | { none: true }> {
-		if (this.#ended.length === 0 && this.#running > 0) {
+		if (this.#ended.length === 0 && this.#awaited > 0) {
 			let timer: NodeJS.Timeout | undefined;
 			await new Promise<void>((resolve) => {
 				this.#wake = resolve;

@@ -148,30 +148,40 @@ export class ImportDriver {
 
 class WorkerStepper implements Stepper {
 	readonly #worker: Worker;
+	/** Set once the thread has ended, perhaps between two steps. */
+	#fault: StepReport | undefined;
+	/** Takes the report that is being waited for. */
+	#report: (report: StepReport) => void = () => {};
 
 	constructor(options: ImportDriverOptions) {
 		const workerData: ImportWorkerData = { slotDir: options.slotDir, php: options.php, allowPrivate: options.allowPrivate };
 		this.#worker = new Worker(new URL('./import-worker.ts', import.meta.url), { workerData });
+		this.#worker.on('message', (report: StepReport) => this.#report(report));
+		this.#worker.on('error', (cause: unknown) => this.#end({ failure: `The import's thread failed: ${String(cause)}` }));
+		this.#worker.on('exit', () => this.#end({ failure: "The import's thread ended." }));
 	}
 
 	async step(command: StepCommand): Promise<StepReport> {
-		return new Promise((resolve) => {
-			const finish = (report: StepReport): void => {
-				clearTimeout(timer);
-				this.#worker.removeAllListeners();
-				// What a crashed thread still says is no news.
-				this.#worker.on('error', () => {});
-				resolve(report);
-			};
-			const timer = setTimeout(() => finish({ failure: `The import step did not end within ${STEP_LIMIT_MS / 1000} s.` }), STEP_LIMIT_MS);
-			this.#worker.once('message', finish);
-			this.#worker.once('error', (cause: unknown) => finish({ failure: `The import's thread failed: ${String(cause)}` }));
-			this.#worker.once('exit', () => finish({ failure: "The import's thread ended." }));
-			this.#worker.postMessage(command);
-		});
+		if (this.#fault !== undefined) return this.#fault;
+		let timer: NodeJS.Timeout | undefined;
+		try {
+			return await new Promise<StepReport>((resolve) => {
+				this.#report = resolve;
+				timer = setTimeout(() => resolve({ failure: `The import step did not end within ${STEP_LIMIT_MS / 1000} s.` }), STEP_LIMIT_MS);
+				this.#worker.postMessage(command);
+			});
+		} finally {
+			clearTimeout(timer);
+			this.#report = () => {};
+		}
 	}
 
 	async close(): Promise<void> {
 		await this.#worker.terminate();
+	}
+
+	#end(fault: StepReport): void {
+		this.#fault ??= fault;
+		this.#report(fault);
 	}
 }

@@ -15,6 +15,8 @@ export interface PhpPoolOptions {
 	readonly maxRequests?: number;
 	/** Memory of an instance above which it is replaced after the request, in bytes. @default 384 MiB */
 	readonly maxMemory?: number;
+	/** Bytes an instance holds. @default its WebAssembly memory */
+	readonly memory?: (php: PHP) => number;
 }
 
 interface Member {
@@ -99,7 +101,7 @@ export class PhpPool {
 			this.#isClosed() ||
 			member.generation !== this.#generation ||
 			member.requests >= (this.#options.maxRequests ?? 250) ||
-			memoryOf(member.php) > (this.#options.maxMemory ?? 384 * 1024 * 1024)
+			(this.#options.memory ?? memoryOf)(member.php) > (this.#options.maxMemory ?? 384 * 1024 * 1024)
 		);
 	}
 

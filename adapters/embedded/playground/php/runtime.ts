@@ -31,6 +31,7 @@ import {
 	setPhpIniEntries,
 } from '@php-wasm/universal';
 import type { NetworkPolicy } from './network-policy.ts';
+import { noProcesses } from './no-processes.ts';
 import { socketUrl, TcpSocket } from './tcp-socket.ts';
 
 /** The PHP versions that are installed (package.json replaces the others by an empty package). */
@@ -117,6 +118,7 @@ export async function createPhp(options: PhpRuntimeOptions): Promise<PHP> {
 	const php = new PHP(runtime);
 	php.addEventListener('runtime.beforeExit', () => processIds.release(processId));
 	adjust(moduleOf(php), options, names);
+	await php.setSpawnHandler(noProcesses());
 	for (const dir of options.mounts) await php.mount(dir, mountAt(dir));
 	await setPhpIniEntries(php, {
 		max_execution_time: '0',

@@ -253,7 +253,7 @@ class Custom_Migrator_Importer {
 	private function finish( float $until ): ?float {
 		unset( $until );
 		$preflight = $this->state->mark( 'preflight' );
-		$finish    = new Custom_Migrator_Site_Finish( $this->database->pdo(), $preflight['table_prefix'] );
+		$finish    = new Custom_Migrator_Site_Finish( $this->database->pdo(), $preflight['table_prefix'], $preflight['wp_version'] );
 		$missing   = $finish->missing_tables();
 		if ( array() !== $missing ) {
 			throw Custom_Migrator_Import_Error::permanent( 'site_incomplete', 'The source has no table ' . implode( ', ', $missing ) . '; a site without it does not run.' );

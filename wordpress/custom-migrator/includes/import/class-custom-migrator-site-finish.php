@@ -21,9 +21,18 @@ class Custom_Migrator_Site_Finish {
 	/** @var string */
 	private $prefix;
 
-	public function __construct( PDO $pdo, string $prefix ) {
-		$this->pdo    = $pdo;
-		$this->prefix = $prefix;
+	/** @var string */
+	private $wp_version;
+
+	/**
+	 * @param PDO    $pdo        The staged database.
+	 * @param string $prefix     Of its tables.
+	 * @param string $wp_version The WordPress that will run on it.
+	 */
+	public function __construct( PDO $pdo, string $prefix, string $wp_version ) {
+		$this->pdo        = $pdo;
+		$this->prefix     = $prefix;
+		$this->wp_version = $wp_version;
 	}
 
 	/** Tables without which WordPress would offer its installer to any visitor. */
@@ -76,11 +85,9 @@ class Custom_Migrator_Site_Finish {
 
 		$username = $this->free( 'user_login', $admin['username'], '-%d' );
 		$email    = isset( $admin['email'] ) && is_string( $admin['email'] ) && '' !== $admin['email'] ? $admin['email'] : 'clone-admin@example.invalid';
-		$hash     = password_hash( $admin['password'], PASSWORD_BCRYPT );
 		$values   = array(
 			'user_login'          => $username,
-			// A plain bcrypt hash is what every WordPress from 3.x to 7.x can check, with phpass or without.
-			'user_pass'           => $hash,
+			'user_pass'           => $this->hash( $admin['password'] ),
 			'user_nicename'       => $this->free( 'user_nicename', strtolower( preg_replace( '/[^A-Za-z0-9-]+/', '-', $username ) ), '-%d' ),
 			'user_email'          => $this->free( 'user_email', $email, '+%d' ),
 			'user_url'            => '',
@@ -104,6 +111,17 @@ class Custom_Migrator_Site_Finish {
 			$add->execute( array( $id, $key, $value ) );
 		}
 		return $username;
+	}
+
+	/**
+	 * As the site's own WordPress would hash it: one of another form is hashed anew at the first login, which ends all
+	 * sessions. Before 6.8 that is phpass, which checks a plain bcrypt hash too; since then bcrypt over an HMAC.
+	 */
+	private function hash( string $password ): string {
+		if ( version_compare( $this->wp_version, '6.8-alpha', '<' ) ) {
+			return password_hash( $password, PASSWORD_BCRYPT );
+		}
+		return '$wp' . password_hash( base64_encode( hash_hmac( 'sha384', trim( $password ), 'wp-sha384', true ) ), PASSWORD_BCRYPT );
 	}
 
 	/** A value that no user has yet in a column, numbered if need be. */

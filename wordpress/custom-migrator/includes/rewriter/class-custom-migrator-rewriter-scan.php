@@ -98,10 +98,6 @@ final class Custom_Migrator_Rewriter_Scan {
 		$this->base64   = new Custom_Migrator_Rewriter_Base64( $text );
 
 		$this->low = $rewriter->lower( $text );
-		if ( strlen( $text ) > 1048576 && $this->is_lower_where_it_matters() ) {
-			// Spares a copy of a large text.
-			$this->low = $text;
-		}
 		foreach ( $urls->needles->texts as $i => $needle ) {
 			$at = strpos( $this->low, $needle );
 			if ( false !== $at ) {
@@ -252,17 +248,5 @@ final class Custom_Migrator_Rewriter_Scan {
 		foreach ( $edits[0] as $i => $start ) {
 			$this->edits->add( $start, $edits[1][ $i ], $edits[2][ $i ], true );
 		}
-	}
-
-	/**
-	 * Whether no host in the text has an upper-case letter.
-	 */
-	private function is_lower_where_it_matters(): bool {
-		foreach ( $this->urls->needles->texts as $needle ) {
-			if ( substr_count( $this->low, $needle ) !== substr_count( $this->text, $needle ) ) {
-				return false;
-			}
-		}
-		return true;
 	}
 }

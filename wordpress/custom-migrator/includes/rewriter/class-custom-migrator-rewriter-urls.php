@@ -62,30 +62,8 @@ final class Custom_Migrator_Rewriter_Urls {
 	 * @throws InvalidArgumentException When a URL cannot be used.
 	 */
 	public function __construct( array $pairs, bool $www_twin, int $base64_depth ) {
-		$hosts = array();
-		foreach ( $pairs as $id => $pair ) {
-			$from = self::parse( $pair[0] );
-			$to   = self::parse( $pair[1] );
-			$this->add( $from, $to, $id );
-			$hosts += array( $from['host'] => $from['declared'] );
-		}
-		if ( $www_twin ) {
-			foreach ( $pairs as $id => $pair ) {
-				$from         = self::parse( $pair[0] );
-				$from['host'] = 0 === strncmp( $from['host'], 'www.', 4 ) ? substr( $from['host'], 4 ) : 'www.' . $from['host'];
-				$this->add( $from, self::parse( $pair[1] ), $id );
-				$hosts += array( $from['host'] => $from['host'] );
-			}
-		}
-		foreach ( $this->pairs as $host => $list ) {
-			usort(
-				$list,
-				function ( $a, $b ) {
-					return strlen( $b['path'] ) - strlen( $a['path'] );
-				}
-			);
-			$this->pairs[ $host ] = $list;
-		}
+		$hosts         = array();
+		$this->pairs   = Custom_Migrator_Rewriter_Pairs::by_host( $pairs, $www_twin, $hosts );
 		$this->needles = new Custom_Migrator_Rewriter_Needles( $hosts, $base64_depth );
 		$this->prepare();
 	}
@@ -278,46 +256,5 @@ final class Custom_Migrator_Rewriter_Urls {
 			}
 		}
 		return implode( $slash, $parts );
-	}
-
-	/**
-	 * Adds a pair.
-	 *
-	 * @param array $from Parsed.
-	 * @param array $to   Parsed.
-	 * @param int   $id   Of the pair.
-	 */
-	private function add( array $from, array $to, int $id ) {
-		$this->pairs[ $from['host'] ][] = array(
-			'scheme' => $from['scheme'] . ':',
-			'port'   => $from['port'],
-			'path'   => $from['path'],
-			'to'     => $to,
-			'id'     => $id,
-		);
-	}
-
-	/**
-	 * Parses a site URL.
-	 *
-	 * @param string $url Absolute.
-	 * @return array `scheme`, `host` (ASCII, lower case), `declared` (host as given), `port` (0: the scheme's own), `path` (no slash at its end).
-	 * @throws InvalidArgumentException When it is not http(s), or has a user, query or fragment.
-	 */
-	private static function parse( string $url ): array {
-		if ( 1 !== preg_match( '~^(https?)://([^\s/\\\\"\'<>:@%?#\[\]]++|\[[0-9a-f:.]++\])(?::([0-9]{1,5}+))?(/[^\s\\\\"\'<>?#]*+)?$~iD', $url, $found ) || 1 !== preg_match( '//u', $url ) ) {
-			throw new InvalidArgumentException( 'The rewriter needs absolute http or https URLs without user name, query and fragment.' );
-		}
-		$scheme   = strtolower( $found[1] );
-		$declared = $found[2];
-		$low      = preg_match( '/[\x80-\xff]/', $declared ) && function_exists( 'mb_strtolower' ) ? mb_strtolower( $declared, 'UTF-8' ) : strtolower( $declared );
-		$port     = isset( $found[3] ) ? (int) $found[3] : 0;
-		return array(
-			'scheme'   => $scheme,
-			'host'     => Custom_Migrator_Rewriter_Idn::to_ascii( $low ),
-			'declared' => $declared,
-			'port'     => ( 'https' === $scheme ? 443 : 80 ) === $port ? 0 : $port,
-			'path'     => rtrim( isset( $found[4] ) ? $found[4] : '', '/' ),
-		);
 	}
 }
