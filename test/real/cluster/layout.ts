@@ -12,6 +12,12 @@ export const VERSIONS = {
 	kwok: '0.8.0',
 } as const;
 
+/**
+ * Addresses that no clone may reach, of each kind: cloud metadata, the pod identity agent, private ranges, shared address
+ * space. They exist inside the namespace, so that a test can put something there to be reached.
+ */
+export const CLOSED_ADDRESSES = ['169.254.169.254', '169.254.170.23', '10.20.30.40', '172.20.0.9', '192.168.7.7', '100.64.0.9'] as const;
+
 /** The network namespace everything runs in. It has no link to the machine's own network. */
 export const NAMESPACE = 'wpclone';
 export const NODE_NAME = 'node1';

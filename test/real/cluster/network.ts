@@ -1,6 +1,6 @@
 /** The cluster's network: a namespace without any link to the machine's own, so nothing in it can leave the machine. */
 import { existsSync } from 'node:fs';
-import { NAMESPACE, NETNS_PATH, NODE_ADDRESS, PUBLIC_ADDRESSES } from './layout.ts';
+import { CLOSED_ADDRESSES, NAMESPACE, NETNS_PATH, NODE_ADDRESS, PUBLIC_ADDRESSES } from './layout.ts';
 import { run, runInNetwork } from './shell.ts';
 
 export async function makeNetwork(): Promise<void> {
@@ -15,7 +15,7 @@ export async function makeNetwork(): Promise<void> {
 	await ip('link', 'set', 'node0p', 'up');
 	// Leads nowhere. Without it a cluster address has no route, and is never translated.
 	await ip('route', 'add', 'default', 'via', '198.18.0.254', 'dev', 'node0');
-	for (const address of PUBLIC_ADDRESSES) await ip('address', 'add', `${address}/32`, 'dev', 'lo');
+	for (const address of [...PUBLIC_ADDRESSES, ...CLOSED_ADDRESSES]) await ip('address', 'add', `${address}/32`, 'dev', 'lo');
 	const settings = ['net.ipv4.ip_forward=1', 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.default.rp_filter=0'];
 	await runInNetwork('sysctl', ['-qw', ...settings]);
 	// So that pods on the one bridge cannot go around the policies.

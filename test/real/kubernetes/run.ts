@@ -14,7 +14,7 @@ import { cloneImage } from '../cluster/clone-image.ts';
 import { down } from '../cluster/down.ts';
 import { PAUSE_IMAGE } from '../cluster/images.ts';
 import { kubectl } from '../cluster/kubectl.ts';
-import { API_SERVER, CLONE_DOMAIN, clusterLayout, type Layout, PUBLIC_ADDRESSES } from '../cluster/layout.ts';
+import { API_SERVER, CLONE_DOMAIN, CLOSED_ADDRESSES, clusterLayout, type Layout, PUBLIC_ADDRESSES } from '../cluster/layout.ts';
 import { waitFor } from '../cluster/processes.ts';
 import { CommandError, inside } from '../cluster/shell.ts';
 import { up } from '../cluster/up.ts';
@@ -48,6 +48,7 @@ export async function prepare(layout: Layout, say: (line: string) => void): Prom
 		wpVersion: image.wpVersion,
 		domain: CLONE_DOMAIN,
 		sourceAddresses: PUBLIC_ADDRESSES,
+		closedAddresses: CLOSED_ADDRESSES,
 	};
 	const file = join(layout.state, 'test.json');
 	await writeFile(file, JSON.stringify(environment, null, '\t'));

@@ -17,6 +17,8 @@ const environmentSchema = z.object({
 	domain: z.string(),
 	/** Addresses of this machine that clones may reach on port 80, for source sites. */
 	sourceAddresses: z.array(z.string()).readonly(),
+	/** Addresses of this machine that clones may not reach: something listens there while it is tried. */
+	closedAddresses: z.array(z.string()).readonly(),
 });
 export type TestEnvironment = z.infer<typeof environmentSchema>;
 
