@@ -119,14 +119,16 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 		visibilitySeconds: VISIBILITY_SECONDS,
 	});
 
-	const pool = every(2, 'The warm pool', telemetry, async () =>
-		maintainWarmPool(deps, {
+	const pool = every(2, 'The warm pool', telemetry, async () => {
+		const counts = await maintainWarmPool(deps, {
 			size: settings.warm,
 			php: cloneSettings.warmPhp,
 			deadlineSeconds: cloneSettings.warmDeadlineSeconds,
 			bootSeconds: 300,
-		}),
-	);
+		});
+		telemetry.metric('pool_warm', counts.warm, 'count');
+		telemetry.metric('pool_booting', counts.booting, 'count');
+	});
 	const schedule = every(0.5, 'The schedule', telemetry, async () => ttl.fireDue(clock.now()));
 	const sweep = every(settings.sweepSeconds, 'The sweep', telemetry, async (signal) => {
 		const end = clock.now() + 60_000;

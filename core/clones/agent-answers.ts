@@ -46,7 +46,6 @@ export const importStatusSchema = z.looseObject({
 		})
 		.nullish(),
 });
-export type ImportStatus = z.infer<typeof importStatusSchema>;
 
 export const loginLinkSchema = z.looseObject({ url: text });
 

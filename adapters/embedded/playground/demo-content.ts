@@ -50,7 +50,7 @@ for ( $i = 1; $i <= 12; $i++ ) {
 				'post_author'   => 1 + $i % 4,
 				'post_category' => array( $i % 2 ? $news : 1 ),
 				'tags_input'    => array( 'bread', "tag-$i" ),
-				'post_date'     => sprintf( '2026-%02d-15 08:30:00', $i ),
+				'post_date'     => sprintf( '2024-%02d-15 08:30:00', $i ),
 				'post_content'  => '<!-- wp:paragraph --><p>Fresh today. See <a href="' . $url . '/about/">about us</a>, or write to hello@harbour.example. 🍞</p><!-- /wp:paragraph -->'
 					. '<!-- wp:image {"id":' . $media[ $i % 4 ] . ',"url":"' . str_replace( '/', '\\\\/', $image ) . '"} --><figure class="wp-block-image"><img src="' . $image . '" alt=""/></figure><!-- /wp:image -->',
 			)
@@ -95,7 +95,7 @@ $wpdb->query( "CREATE TABLE {$wpdb->prefix}harbour_orders (
 	KEY customer (customer)
 ) DEFAULT CHARACTER SET utf8mb4" );
 for ( $i = 1; $i <= 25; $i++ ) {
-	$wpdb->insert( "{$wpdb->prefix}harbour_orders", array( 'customer' => "Customer $i", 'total' => $i * 3.5, 'paid' => $i % 2, 'data' => serialize( array( 'return' => "$url/shop/thanks/?order=$i" ) ), 'created' => sprintf( '2026-01-%02d 12:00:00', $i ) ) );
+	$wpdb->insert( "{$wpdb->prefix}harbour_orders", array( 'customer' => "Customer $i", 'total' => $i * 3.5, 'paid' => $i % 2, 'data' => serialize( array( 'return' => "$url/shop/thanks/?order=$i" ) ), 'created' => sprintf( '2024-01-%02d 12:00:00', $i ) ) );
 }
 $GLOBALS['wp_rewrite']->flush_rules( false );
 echo 'seeded';
@@ -142,7 +142,7 @@ export async function seedBulk(site: SourceSite, size: { readonly dbMb: number; 
 	try {
 		const post = database.prepare(
 			`INSERT INTO ${site.tablePrefix}posts (post_author, post_date, post_date_gmt, post_content, post_title, post_excerpt, post_status, comment_status, ping_status, post_password, post_name, to_ping, pinged, post_modified, post_modified_gmt, post_content_filtered, post_parent, guid, menu_order, post_type, post_mime_type, comment_count)
-			VALUES (1, '2026-02-01 10:00:00', '2026-02-01 10:00:00', ?, ?, '', 'publish', 'open', 'open', '', ?, '', '', '2026-02-01 10:00:00', '2026-02-01 10:00:00', '', 0, ?, 0, 'post', '', 0)`,
+			VALUES (1, '2024-02-01 10:00:00', '2024-02-01 10:00:00', ?, ?, '', 'publish', 'open', 'open', '', ?, '', '', '2024-02-01 10:00:00', '2024-02-01 10:00:00', '', 0, ?, 0, 'post', '', 0)`,
 		);
 		const meta = database.prepare(`INSERT INTO ${site.tablePrefix}postmeta (post_id, meta_key, meta_value) VALUES (?, '_bulk', ?)`);
 		const rows = Math.ceil((size.dbMb * MIB) / (ROW_TEXT_BYTES + 300));
@@ -160,7 +160,7 @@ export async function seedBulk(site: SourceSite, size: { readonly dbMb: number; 
 	}
 	const files = Math.ceil((size.uploadsMb * MIB) / FILE_BYTES);
 	for (let i = 0; i < files; i++) {
-		const folder = join(site.dir, 'wp-content', 'uploads', '2026', String(1 + (i % 12)).padStart(2, '0'));
+		const folder = join(site.dir, 'wp-content', 'uploads', '2024', String(1 + (i % 12)).padStart(2, '0'));
 		mkdirSync(folder, { recursive: true });
 		writeFileSync(join(folder, `bulk-${i}.jpg`), randomBytes(FILE_BYTES));
 	}

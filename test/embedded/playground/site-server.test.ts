@@ -241,8 +241,17 @@ describe.each(['7.4', '8.4'])('a WordPress site on PHP %s', (php) => {
 	it('survives fatal errors of PHP and crashes of php-wasm', async () => {
 		writeFileSync(join(site.dir, 'fatal.php'), '<?php no_such_function();');
 		writeFileSync(join(site.dir, 'crash.php'), "<?php function f( $x ) { return array_map( 'f', array( 1 ) ); } f( 1 );");
+		// /tmp is in the memory of one PHP: a mark there tells whether the same one answers.
+		writeFileSync(join(site.dir, 'mark.php'), "<?php echo (int) file_exists( '/tmp/mark' ); touch( '/tmp/mark' );");
+		const marked = async (): Promise<string> => (await get('/mark.php')).text();
+		await marked();
 		expect((await get('/fatal.php')).status).toBe(500);
-		for (let i = 0; i < 3; i++) expect((await get('/crash.php')).status).toBe(500);
+		expect(await marked()).toBe('1');
+		for (let i = 0; i < 3; i++) {
+			expect((await get('/crash.php')).status).toBe(500);
+			expect(await marked()).toBe('0');
+		}
+		expect(readFileSync(site.logFile, 'utf8')).toContain('PHP crashed');
 		expect(readFileSync(site.logFile, 'utf8')).toContain('no_such_function');
 		const pages = await Promise.all([1, 2, 3].map(async () => (await get('/wp-login.php')).status));
 		expect(pages).toEqual([200, 200, 200]);

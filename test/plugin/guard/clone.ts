@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { slotSpec, until } from '../../contracts/clone-host.ts';
 import { Agent } from '../../support/migrator/agent.ts';
 import { makePlaygroundHost } from '../../support/sites/playground-host.ts';
-import { CLONE_ADMIN, type ImportStatus, importRequest } from '../import/slot.ts';
+import { CLONE_ADMIN, type ImportStatus, importRequest } from '../import/support/slot.ts';
 import { bootSource } from '../source/support.ts';
 
 const PROBE = fileURLToPath(new URL('./probe.php', import.meta.url));

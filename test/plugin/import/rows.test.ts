@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootSource, type Source } from '../source/support.ts';
-import { cell, HOSTILE_ROWS, SITE, seedHostileRows } from './hostile-rows.ts';
-import { CLONE_ADMIN, CLONE_URL, type ImportStatus, importRequest, makeSlot, type TestSlot } from './slot.ts';
+import { cell, HOSTILE_ROWS, SITE, seedHostileRows } from './support/hostile-rows.ts';
+import { CLONE_ADMIN, CLONE_URL, type ImportStatus, importRequest, makeSlot, type TestSlot } from './support/slot.ts';
 
 /** Every table of a site's database, each cell as bytes (`typeof` before them), by row. */
 function dump(path: string): Map<string, Map<string, Buffer>[]> {

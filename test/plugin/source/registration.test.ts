@@ -98,13 +98,41 @@ test('six registrations at once all last', async () => {
 	for (const { id, key } of keys) expect((await new Agent(site.url, id, key).ask('hello')).ok).toBe(true);
 });
 
+test('a registration between another one\u2019s reading and writing loses neither', async () => {
+	const ids = await site.evalPhp(`
+		require_once WP_PLUGIN_DIR . '/custom-migrator/includes/load.php';
+		$add = static function ( $id ) { ( new Custom_Migrator_Jobs() )->add( $id, str_repeat( 'k', 32 ), 'source', time() + 600, false ); };
+		$add( 'clone-555555555550' );
+		$between = 0;
+		add_filter( 'query', static function ( $sql ) use ( $add, &$between ) {
+			if ( 0 === strpos( $sql, 'UPDATE' ) && false !== strpos( $sql, 'clone-555555555551' ) && $between < 3 ) {
+				++$between;
+				$add( 'clone-66666666666' . $between );
+			}
+			return $sql;
+		} );
+		$add( 'clone-555555555551' );
+		echo $between, ' ', implode( ' ', array_keys( json_decode( Custom_Migrator_Jobs::raw_option( 'custom_migrator_jobs' ), true )['jobs'] ) );`);
+	expect(ids.split(' ')).toEqual(
+		expect.arrayContaining([
+			'3',
+			'clone-555555555550',
+			'clone-555555555551',
+			'clone-666666666661',
+			'clone-666666666662',
+			'clone-666666666663',
+		]),
+	);
+});
+
 test('other plugins never see the key: no hook of the options API carries it', async () => {
 	writeFileSync(
 		join(site.dir, 'wp-content/mu-plugins/spy.php'),
 		"<?php add_action( 'all', static function ( $hook, ...$args ) { if ( preg_match( '/option|transient/', $hook ) ) { file_put_contents( ABSPATH . 'spied.log', $hook . ' ' . json_encode( $args ) . \"\\n\", FILE_APPEND ); } }, 10, 9 );",
 	);
 	await site.php.recycle();
-	const key = randomBytes(32);
+	// No slash in its base64, which JSON would write in another way.
+	const key = Buffer.alloc(32, 'A');
 	expect((await register(site.url, REST_JOBS, admin, registration('clone-444444444444', key))).status).toBe(200);
 	const spied = readFileSync(join(site.dir, 'spied.log'), 'utf8');
 	expect(spied).toContain('active_plugins');

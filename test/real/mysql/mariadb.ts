@@ -42,7 +42,8 @@ export async function startMariadb(): Promise<Mariadb> {
 			'--innodb-log-file-size=512M',
 			'--innodb-flush-log-at-trx-commit=0',
 		],
-		{ stdio: ['ignore', 'ignore', 'pipe'] },
+		// A time zone whose clock runs back once a year.
+		{ stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TZ: 'Europe/Berlin' } },
 	);
 	const exited = new Promise<void>((resolve) => server.once('exit', () => resolve()));
 	let log = '';

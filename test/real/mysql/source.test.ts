@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { chownSync, cpSync, existsSync, rmSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { truncate } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PLUGIN, registered } from '../../plugin/source/support.ts';
-import { Agent, type Table } from '../../support/migrator/agent.ts';
+import { Agent, openFrame, type Table } from '../../support/migrator/agent.ts';
 import { type Peak, takePeaks } from '../../support/migrator/peak.ts';
 import { allTables, readTable, readValue, type Value } from '../../support/migrator/rows.ts';
 import { type NativeSite, phpLog, startNativeSite } from './native-site.ts';
@@ -445,15 +445,18 @@ describe('which tables', () => {
 		expect((await agent.ask('value', { table: 'wp_posts', key: ['1'], column: 'post_content`, user_pass' })).code).toBe('bad_arguments');
 	});
 
-	test('a query that the database refuses is an error, not an empty table', async () => {
+	test('a query that the database refuses, at once or half-way, is an error and not a shorter table', async () => {
 		await site.sql(
-			'CREATE TABLE wp_hurt (id int PRIMARY KEY, t text) ENGINE=MyISAM; INSERT INTO wp_hurt VALUES (1, "a"); FLUSH TABLES wp_hurt',
+			"CREATE TABLE wp_hurt (id int PRIMARY KEY, t varchar(99)) ENGINE=MyISAM ROW_FORMAT=DYNAMIC; INSERT INTO wp_hurt SELECT seq, REPEAT('a', 10 + seq % 80) FROM seq_1_to_40; FLUSH TABLES wp_hurt",
 		);
-		await truncate(`${site.db.dataDir}/wp/wp_hurt.MYD`, 0);
-		const answer = await agent.ask('rows', { table: 'wp_hurt' });
+		for (const bytes of [1000, 0]) {
+			await truncate(`${site.db.dataDir}/wp/wp_hurt.MYD`, bytes);
+			await site.sql('FLUSH TABLES wp_hurt');
+			const answer = await agent.ask('rows', { table: 'wp_hurt' });
+			expect([answer.ok, answer.code, answer.status]).toEqual([false, 'database_error', 503]);
+			expect(answer.message).not.toContain(site.dir);
+		}
 		await site.sql('DROP TABLE wp_hurt');
-		expect([answer.ok, answer.code, answer.status]).toEqual([false, 'database_error', 503]);
-		expect(answer.message).not.toContain(site.dir);
 	});
 
 	test('the connection is left as it was', async () => {
@@ -464,6 +467,23 @@ describe('which tables', () => {
 		expect(sessions[0]?.length).toBe(3);
 		expect(sessions[0]).toEqual(sessions[1]);
 	});
+});
+
+test('the frame is whole where another plugin has sent output before, and prints after', async () => {
+	const plugin = `${site.dir}/wp-content/mu-plugins/early.php`;
+	writeFileSync(
+		plugin,
+		"<?php echo 'early'; while ( ob_get_level() ) { ob_end_flush(); } flush(); register_shutdown_function( function () { echo 'late'; } );",
+	);
+	try {
+		const raw = await agent.send('hello');
+		const at = raw.body.indexOf('CMIG1\n');
+		expect(raw.headers.get('content-length')).toBeNull();
+		expect(raw.body.subarray(0, at).toString()).toBe('early');
+		expect(openFrame({ ...raw, body: raw.body.subarray(at) }, agent.key).data.protocol).toBe(1);
+	} finally {
+		rmSync(plugin);
+	}
 });
 
 test('a job leaves no trace in the database, and says so where it may not delete its own files', async () => {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { PlaygroundCloneHost } from '../../../adapters/embedded/playground/playground-clone-host.ts';
 import type { SlotSpec, Telemetry } from '../../../core/ports.ts';
 import type { CloneHostHarness } from '../../contracts/clone-host.ts';
@@ -46,7 +47,7 @@ export async function makePlaygroundHost(options: { allowPrivateSites?: boolean 
 		cloneDir: (slotId) => join(slotsDir, slotId, 'site'),
 		stateDir: (slotId) => join(slotsDir, slotId, 'state'),
 		async startAndDie(spec: SlotSpec) {
-			const script = join(import.meta.dirname, 'start-and-wait.ts');
+			const script = fileURLToPath(new URL('./start-and-wait.ts', import.meta.url));
 			const child = spawn(process.execPath, [script, slotsDir, bundle.dir, JSON.stringify(spec)], { stdio: ['ignore', 'pipe', 'inherit'] });
 			await once(child.stdout, 'data');
 			const ended = once(child, 'exit');

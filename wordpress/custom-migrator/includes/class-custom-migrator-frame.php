@@ -73,6 +73,8 @@ final class Custom_Migrator_Frame {
 	/** Shutdown hooks of others may still print; the answer is complete. */
 	private static function swallow_the_rest(): void {
 		flush();
+		// WordPress would end this buffer at shutdown, before the last of the others' hooks.
+		remove_action( 'shutdown', 'wp_ob_end_flush_all', 1 );
 		ob_start(
 			static function () {
 				return '';

@@ -236,7 +236,7 @@ class Custom_Migrator_Pump {
 			}
 		}
 		$this->forget_attempts( $request['key'] );
-		$this->grow();
+		$this->grow( strlen( $opened->payload() ) );
 		try {
 			$lane->advance( $request, $opened );
 		} catch ( Custom_Migrator_Import_Error $error ) {
@@ -372,12 +372,13 @@ class Custom_Migrator_Pump {
 
 	private function chunk_bytes(): int {
 		$bytes = $this->state->mark( 'chunk_bytes' );
-		return is_int( $bytes ) ? $bytes : intdiv( self::CHUNK_MAX, 2 );
+		return is_int( $bytes ) ? $bytes : self::CHUNK_MAX;
 	}
 
-	private function grow(): void {
+	/** Only an answer that made use of the size says that it could be larger. */
+	private function grow( int $carried ): void {
 		$bytes = $this->chunk_bytes();
-		if ( $bytes < self::CHUNK_MAX ) {
+		if ( $bytes < self::CHUNK_MAX && $carried >= intdiv( $bytes, 2 ) ) {
 			$this->state->set_mark( 'chunk_bytes', min( self::CHUNK_MAX, $bytes + 262144 ) );
 		}
 	}

@@ -107,6 +107,7 @@ class Custom_Migrator_Slot {
 	}
 
 	public static function ensure_dir( string $path ): void {
+		clearstatcache( true, $path );
 		if ( ! is_dir( $path ) && ! mkdir( $path, 0755, true ) && ! is_dir( $path ) ) {
 			throw Custom_Migrator_Import_Error::transient( 'disk_full', 'The clone could not make the folder ' . basename( $path ) . '.' );
 		}

@@ -1,4 +1,4 @@
-import { phpString, type SourceSite } from '../../support/sites/boot-site.ts';
+import { phpString, type SourceSite } from '../../../support/sites/boot-site.ts';
 
 /** The address that the fixture site says it has. The agent is called by its real one. */
 export const SITE = 'https://a.com';

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PhpVersion } from '../../../adapters/embedded/playground/php/runtime.ts';
-import { prepareSlot, writeCloneJson } from '../../../adapters/embedded/playground/slot-files.ts';
-import { testBundle } from '../../support/sites/boot-site.ts';
+import type { PhpVersion } from '../../../../adapters/embedded/playground/php/runtime.ts';
+import { prepareSlot, writeCloneJson } from '../../../../adapters/embedded/playground/slot-files.ts';
+import { testBundle } from '../../../support/sites/boot-site.ts';
 import { StepHost } from './step-host.ts';
 
 export interface ImportStatus {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { FileLockManagerInMemory, type PHP } from '@php-wasm/universal';
-import { HostFetch } from '../../../adapters/embedded/playground/import/host-fetch.ts';
-import { openNetwork } from '../../../adapters/embedded/playground/php/network-policy.ts';
-import { runPhp } from '../../../adapters/embedded/playground/php/run.ts';
-import { createPhp, type PhpVersion } from '../../../adapters/embedded/playground/php/runtime.ts';
-import { createGuardedFetch } from '../../../adapters/wordpress/guarded-fetch.ts';
+import { HostFetch } from '../../../../adapters/embedded/playground/import/host-fetch.ts';
+import { openNetwork } from '../../../../adapters/embedded/playground/php/network-policy.ts';
+import { runPhp } from '../../../../adapters/embedded/playground/php/run.ts';
+import { createPhp, type PhpVersion } from '../../../../adapters/embedded/playground/php/runtime.ts';
+import { createGuardedFetch } from '../../../../adapters/wordpress/guarded-fetch.ts';
 
 export interface StepLine {
 	readonly state: 'idle' | 'running' | 'done' | 'failed';

@@ -1,0 +1,254 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type BarePhp, barePhp } from './support/bare-php.ts';
+
+interface Outcome {
+	readonly made: { readonly differences: readonly string[]; readonly left_out: readonly string[] };
+	readonly landed: readonly boolean[];
+	readonly rows: readonly (readonly unknown[])[];
+	readonly outcome: { readonly tables: number; readonly rows: number; readonly differences: readonly { readonly reason: string }[] };
+	readonly sql: readonly string[];
+}
+
+describe.each(['7.4', '8.4'] as const)('landing tables in SQLite, on PHP %s', (version) => {
+	let php: BarePhp;
+	let count = 0;
+	beforeAll(async () => {
+		php = await barePhp(version);
+	});
+	afterAll(() => php.stop());
+
+	/** Makes a table, lands chunks (restarted when the table starts over), finishes and verifies it. `between` is PHP run before the read-back. */
+	const land = async (ddl: string, columns: Readonly<Record<string, string>>, rows: string, between = ''): Promise<Outcome> => {
+		count += 1;
+		return php.json(`
+			final class Test_Slot extends Custom_Migrator_Slot {
+				public function driver(): string { return DRIVER . '/wp-includes/database/load.php'; }
+			}
+			mkdir( DIR . '/s${count}' );
+			$slot = new Test_Slot( DIR . '/s${count}' );
+			$db = new Custom_Migrator_Staging_Database( $slot );
+			$columns = json_decode( ${JSON.stringify(JSON.stringify(columns)).replaceAll('$', '\\$')}, true );
+			$table = array( 'name' => 't', 'ddl' => base64_decode( '${Buffer.from(ddl).toString('base64')}' ), 'key' => null, 'bytes' => 0, 'columns' => array() );
+			foreach ( $columns as $name => $kind ) { $table['columns'][] = array( 'name' => $name, 'kind' => $kind ); }
+			$rows = ${rows};
+			$table['rows'] = count( $rows );
+			$made = $db->create_table( $table );
+			$writer = new Custom_Migrator_Table_Writer( $db, 't', new Custom_Migrator_Rewriter( 'https://a.com', 'http://clone.test' ) );
+			$landed = array();
+			do { $done = $writer->land( $rows, null ); $landed[] = $done; } while ( ! $done && count( $landed ) < 5 );
+			while ( $db->finish_one() ) {}
+			$pdo = $db->pdo();
+			${between}
+			$verifier = new Custom_Migrator_Verifier( $db );
+			while ( ! $verifier->run( microtime( true ) + 60 ) ) {}
+			$select = array();
+			foreach ( $columns as $name => $kind ) { $q = Custom_Migrator_Import_Sqlite::quote( $name ); $select[] = "typeof($q) || ':' || CASE WHEN length(CAST($q AS BLOB)) > 500 THEN length(CAST($q AS BLOB)) ELSE ifnull(hex(CAST($q AS BLOB)), '') END"; }
+			$kept = $pdo->query( 'SELECT ' . implode( ', ', $select ) . ' FROM t ORDER BY rowid' )->fetchAll( PDO::FETCH_NUM );
+			$sql = $pdo->query( "SELECT sql FROM sqlite_master WHERE tbl_name = 't' AND sql IS NOT NULL ORDER BY rowid" )->fetchAll( PDO::FETCH_COLUMN );
+			echo json_encode( array( 'made' => $made, 'landed' => $landed, 'rows' => $kept, 'outcome' => $verifier->outcome(), 'sql' => $sql ) );`);
+	};
+	const hex = (type: string, text: string): string => `${type}:${Buffer.from(text).toString('hex').toUpperCase()}`;
+	const reasons = (outcome: Outcome): string[] => outcome.outcome.differences.map((each) => each.reason);
+
+	test('stores what the driver would, and reads the same back', async () => {
+		const outcome = await land(
+			"CREATE TABLE `t` (`i` bigint(20) unsigned zerofill NOT NULL, `f` double, `d` decimal(10,2), `s` varchar(9), `b` varbinary(9), `n` bit(8), `y` year(4), `z` datetime DEFAULT '0000-00-00 00:00:00')",
+			{ i: 'int', f: 'float', d: 'decimal', s: 'string', b: 'binary', n: 'bit', y: 'int', z: 'string' },
+			`array( array( '00042', '1e-7', '19.90', "a\\0b", "\\0\\xff", '5', '2024', '0000-00-00 00:00:00' ), array( '-9223372036854775808', '-0', '0.10', '', '', '0', '0000', null ) )`,
+		);
+		expect(outcome.outcome.differences).toEqual([]);
+		expect(outcome.rows).toEqual([
+			[
+				hex('integer', '42'),
+				hex('real', '1.0e-07'),
+				hex('real', '19.9'),
+				hex('text', 'a\0b'),
+				'blob:00FF',
+				hex('integer', '5'),
+				hex('text', '2024'),
+				hex('text', '0000-00-00 00:00:00'),
+			],
+			[
+				hex('integer', '-9223372036854775808'),
+				hex('real', '0.0'),
+				hex('real', '0.1'),
+				'text:',
+				'blob:',
+				hex('integer', '0'),
+				hex('text', '0000'),
+				'null:',
+			],
+		]);
+	});
+
+	test('an unsigned number that SQLite cannot hold is kept as text, and named', async () => {
+		const outcome = await land(
+			'CREATE TABLE `t` (`id` bigint(20) unsigned NOT NULL, `h` bigint(20) unsigned DEFAULT NULL, PRIMARY KEY (`id`), KEY `h` (`h`))',
+			{ id: 'int', h: 'int' },
+			`array( array( '1', '7' ), array( '2', '18446744073709551615' ), array( '3', null ) )`,
+		);
+		expect(outcome.landed).toEqual([false, true]);
+		expect(outcome.rows.map((row) => row[1])).toEqual([hex('integer', '7'), hex('text', '18446744073709551615'), 'null:']);
+		expect(reasons(outcome)).toEqual(["column h holds values that SQLite's numbers cannot, kept as text"]);
+		expect(outcome.sql.join()).toContain('CREATE INDEX `t__h`');
+	});
+
+	test('a _bin column compares byte by byte, so that "a" and "A" may both be unique', async () => {
+		const outcome = await land(
+			"CREATE TABLE `t` (`k` varchar(20) COLLATE utf8mb4_bin NOT NULL DEFAULT '', `l` varchar(20) NOT NULL, UNIQUE KEY `k` (`k`(10)))",
+			{ k: 'string', l: 'string' },
+			`array( array( 'a', 'x' ), array( 'A', 'X' ) )`,
+		);
+		expect(outcome).toMatchObject({ landed: [true], outcome: { rows: 2, differences: [] } });
+		expect(outcome.sql[0]).toContain('`k` TEXT COLLATE BINARY');
+		expect(outcome.sql[0]).toContain('`l` TEXT COLLATE NOCASE');
+	});
+
+	test('two addresses that would become one stay, where they must be unique, and are counted', async () => {
+		const outcome = await land(
+			'CREATE TABLE `t` (`u` varchar(99) NOT NULL, UNIQUE KEY `u` (`u`))',
+			{ u: 'string' },
+			`array( array( 'https://a.com/x' ), array( 'http://a.com/x' ), array( 'https://b.com/' ) )`,
+		);
+		expect(outcome.rows).toEqual([[hex('text', 'http://clone.test/x')], [hex('text', 'http://a.com/x')], [hex('text', 'https://b.com/')]]);
+		expect(reasons(outcome).join()).toContain("1 rows keep the source's address");
+	});
+
+	test('rows that break the table’s own keys land all the same, without the key, and it is named', async () => {
+		const outcome = await land(
+			'CREATE TABLE `t` (`g` int NOT NULL, `id` int NOT NULL AUTO_INCREMENT, `s` varchar(9), PRIMARY KEY (`g`,`id`))',
+			{ g: 'int', id: 'int', s: 'string' },
+			`array( array( '1', '1', 'a' ), array( '2', '1', 'b' ), array( '2', '2', null ) )`,
+		);
+		expect(outcome.landed).toEqual([false, true]);
+		expect(outcome.outcome.rows).toBe(3);
+		expect(reasons(outcome)).toEqual(['its rows break its unique keys, which were left out']);
+	});
+
+	test('a decimal of more digits than a double keeps is counted', async () => {
+		const outcome = await land(
+			'CREATE TABLE `t` (`d` decimal(30,10))',
+			{ d: 'decimal' },
+			`array( array( '12345678901234567.8901' ), array( '100.0000000000' ) )`,
+		);
+		expect(reasons(outcome)).toEqual(['column d: 1 decimals have more than 15 digits and keep that many']);
+	});
+
+	test('automatic numbers go on after the source’s', async () => {
+		const outcome = await land(
+			'CREATE TABLE `t` (`id` bigint unsigned NOT NULL AUTO_INCREMENT, `k` varchar(9) COLLATE utf8mb4_bin, PRIMARY KEY (`id`)) ENGINE=InnoDB AUTO_INCREMENT=500',
+			{ id: 'int', k: 'string' },
+			`array( array( '7', 'x' ) )`,
+			`$pdo->exec( "INSERT INTO t (k) VALUES ('new')" ); `,
+		);
+		expect(outcome.rows.map((row) => row[0])).toEqual([hex('integer', '7'), hex('integer', '500')]);
+	});
+
+	test('a value larger than can be rewritten lands in slices, bytes as they are, and is named', async () => {
+		const size = 65 * 1024 * 1024;
+		const bytes = Buffer.alloc(size, 'https://a.com/ \0\n');
+		for (let i = 0; i < size; i += 1_000_003) bytes.writeUInt32LE(i, i);
+		writeFileSync(join(php.dir, 'large'), bytes);
+		const outcome = await land(
+			'CREATE TABLE `t` (`id` int NOT NULL, `s` longtext, `b` longblob, PRIMARY KEY (`id`))',
+			{ id: 'int', s: 'string', b: 'binary' },
+			`array( array( '1', array( DIR . '/large', ${size} ), array( DIR . '/large', ${size} ) ), array( '2', 'small', null ) )`,
+			`foreach ( array( 's', 'b' ) as $c ) { $slice = $pdo->query( "SELECT substr(CAST($c AS BLOB), 60000001, 1000) FROM t WHERE id = 1" )->fetchColumn(); if ( $slice !== file_get_contents( DIR . '/large', false, null, 60000000, 1000 ) ) { throw new Exception( 'misplaced' ); } }`,
+		);
+		expect(outcome.rows[0]).toEqual([hex('integer', '1'), `text:${size}`, `blob:${size}`]);
+		expect(reasons(outcome)).toEqual(['2 values above 64 MiB were not rewritten']);
+	});
+
+	test.each([
+		['a changed value', "UPDATE t SET s = 'Two' WHERE id = 2"],
+		['a changed case', "UPDATE t SET s = 'ONE' WHERE id = 1"],
+		['a lost row', 'DELETE FROM t WHERE id = 3'],
+		['a doubled row', "INSERT INTO t (id, s) VALUES (4, 'three')"],
+		['swapped values', "UPDATE t SET s = CASE id WHEN 1 THEN 'two' WHEN 2 THEN 'one' ELSE s END"],
+		['null for empty', 'UPDATE t SET s = NULL WHERE id = 3'],
+	])('reading back finds %s', async (_, tamper) => {
+		const ddl = 'CREATE TABLE `t` (`id` int NOT NULL, `s` varchar(9), PRIMARY KEY (`id`))';
+		const rows = `array( array( '1', 'one' ), array( '2', 'two' ), array( '3', '' ) )`;
+		expect(reasons(await land(ddl, { id: 'int', s: 'string' }, rows))).toEqual([]);
+		expect(reasons(await land(ddl, { id: 'int', s: 'string' }, rows, `$pdo->exec( "${tamper}" );`))).toEqual([
+			'what was read back from the clone is not what was written',
+		]);
+	});
+
+	test('a table that changed on the source is named', async () => {
+		const outcome = await land(
+			'CREATE TABLE `t` (`id` int)',
+			{ id: 'int' },
+			`array( array( '1' ) )`,
+			`$p = $db->progress( 't' ); $p['info']['rows'] = 3; $db->save_progress( 't', array( 'info' => $p['info'] ) );`,
+		);
+		expect(reasons(outcome)).toEqual(['changed on the source during the copy: 3 rows counted, 1 copied']);
+	});
+
+	test.each([
+		[
+			'generated columns',
+			'CREATE TABLE `t` (`a` int, `b` int GENERATED ALWAYS AS ((`a` + 1)) STORED, `c` int(11) AS (a*2) VIRTUAL)',
+			['generated column b is a plain one', 'generated column c is a plain one'],
+		],
+		[
+			'checks, foreign keys and engines',
+			'CREATE TABLE `t` (`a` int CHECK (`a` > 1), `b` int, `c` int, CONSTRAINT `k` CHECK (json_valid(`b`)), CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `o` (`id`) ON DELETE CASCADE) ENGINE=Aria PAGE_CHECKSUM=1',
+			['check k left out', 'foreign key f left out'],
+		],
+		[
+			'full-text and spatial keys',
+			'CREATE TABLE `t` (`a` text, `b` geometry NOT NULL /*!80003 SRID 0 */, `c` text, FULLTEXT KEY `x` (`a`,`c`) /*!50100 WITH PARSER `ngram` */, SPATIAL KEY `y` (`b`)) ENGINE=MyISAM',
+			[],
+		],
+		[
+			'keys on expressions',
+			'CREATE TABLE `t` (`a` varchar(20), `b` int, `c` int, KEY `e` ((lower(`a`))), KEY `d` (`b` DESC) USING BTREE)',
+			['key e left out (it is on an expression)'],
+		],
+		[
+			'partitions and 0900 collations',
+			"CREATE TABLE `t` (`a` int NOT NULL, `b` varchar(5) COLLATE utf8mb4_0900_ai_ci DEFAULT 'x,)', `c` int, PRIMARY KEY (`a`)) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci COMMENT='it''s'\n/*!50100 PARTITION BY RANGE (`a`) (PARTITION p0 VALUES LESS THAN (10) ENGINE = InnoDB) */",
+			[],
+		],
+		[
+			'types of MariaDB',
+			'CREATE TABLE `t` (`a` uuid DEFAULT uuid(), `b` inet6 DEFAULT NULL, `c` datetime(6) DEFAULT current_timestamp(6) ON UPDATE current_timestamp(6))',
+			['default of column a left out (it is an expression)'],
+		],
+		[
+			'system versioning',
+			'CREATE TABLE `t` (`a` int, `b` int INVISIBLE, `c` int WITHOUT SYSTEM VERSIONING, PERIOD FOR SYSTEM_TIME (`row_start`, `row_end`)) WITH SYSTEM VERSIONING',
+			['clause left out'],
+		],
+	])('makes a table with %s', async (_, ddl, leftOut) => {
+		const outcome = await land(
+			ddl,
+			{ a: 'string', b: 'string', c: 'string' },
+			`array( array( null, null, null ) )`
+				.replace('null', ddl.includes('`a` int NOT NULL') ? "'1'" : 'null')
+				.replace('null, null )', ddl.includes('geometry NOT NULL') ? "'g', null )" : 'null, null )'),
+		);
+		expect(outcome.made).toEqual({ differences: [], left_out: leftOut });
+		expect(outcome.outcome).toMatchObject({ rows: 1, differences: [] });
+	});
+
+	test('makes a table of names as long and as odd as MySQL has them, and of a DDL that says nothing', async () => {
+		const name = 'n'.repeat(63);
+		const outcome = await land(
+			`CREATE TABLE \`t\` (\`${name}\` int, \`se"l\`\`ect\` varchar(5), \`-- x\` int, KEY \`${'k'.repeat(64)}\` (\`${name}\`))`,
+			{ [name]: 'int', 'se"l`ect': 'string', '-- x': 'int' },
+			`array( array( '1', 'v', '2' ) )`,
+		);
+		expect(outcome.outcome.differences).toEqual([]);
+		const bare = await land(
+			"CREATE VIEW x AS SELECT 1; DROP TABLE t; ATTACH '/etc/x' AS y",
+			{ a: 'int', b: 'binary' },
+			`array( array( '1', "\\xff" ) )`,
+		);
+		expect(bare).toMatchObject({ landed: [true], outcome: { rows: 1, differences: [] } });
+		expect(bare.rows).toEqual([[hex('integer', '1'), 'blob:FF']]);
+	});
+});
