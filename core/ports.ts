@@ -3,6 +3,7 @@
  * adapter. Nothing in here names a database, a cloud or a container.
  */
 import type { Clone, Slot, SlotState } from './clones/clone.ts';
+import type { ErrorInfo } from './errors.ts';
 import type { Job, JobStatus, Json, Millis } from './jobs/job.ts';
 
 export interface Clock {
@@ -174,10 +175,18 @@ export interface SlotSpec {
 }
 
 export type SlotStatus =
-	| { readonly state: 'starting' }
-	| { readonly state: 'ready'; readonly endpoint: CloneEndpoint; readonly php_version: string; readonly wp_version: string }
-	/** Ended, by whatever means; `reason` in words. */
-	| { readonly state: 'gone'; readonly reason: string };
+	/** `waiting`: why it takes longer than a start takes, for people. */
+	| { readonly state: 'starting'; readonly waiting?: ErrorInfo }
+	| {
+			readonly state: 'ready';
+			readonly endpoint: CloneEndpoint;
+			readonly php_version: string;
+			readonly wp_version: string;
+			/** The host's own deadline, where it is known without asking further. */
+			readonly deadline?: Millis;
+	  }
+	/** Ended, by whatever means; `reason` in words. `code`: what a job that waited for it fails with, when not `clone_lost`. */
+	| { readonly state: 'gone'; readonly reason: string; readonly code?: string };
 
 /** Runs clones: one slot = one WordPress with the agent, booted and empty until it is told to import. */
 export interface CloneHost {

@@ -9,9 +9,6 @@ import { ensureFirstToken, openApiTokens } from '../../adapters/embedded/api-tok
 import { lockData } from '../../adapters/embedded/data-lock.ts';
 import { FileKeySecretBox } from '../../adapters/embedded/file-key-secret-box.ts';
 import { startHttpServer } from '../../adapters/embedded/http-server.ts';
-import { ensureBundle } from '../../adapters/embedded/playground/bundle/wordpress-bundle.ts';
-import { PHP_VERSIONS } from '../../adapters/embedded/playground/php/runtime.ts';
-import { PlaygroundCloneHost } from '../../adapters/embedded/playground/playground-clone-host.ts';
 import { SqliteCloneStore } from '../../adapters/embedded/sqlite-clone-store.ts';
 import { SqliteDatabase } from '../../adapters/embedded/sqlite-database.ts';
 import { SqliteJobQueue } from '../../adapters/embedded/sqlite-job-queue.ts';
@@ -29,7 +26,6 @@ import { cloneControl } from '../../core/clones/clone-control.ts';
 import { cloneJob } from '../../core/clones/clone-job.ts';
 import { sweepClones } from '../../core/clones/clone-sweep.ts';
 import { deleteJob } from '../../core/clones/delete-job.ts';
-import { type CloneSettings, DEFAULT_CLONE_SETTINGS } from '../../core/clones/settings.ts';
 import { maintainWarmPool } from '../../core/clones/warm-pool.ts';
 import { createEngine } from '../../core/jobs/engine.ts';
 import { sweepJobs } from '../../core/jobs/sweep.ts';
@@ -37,6 +33,7 @@ import { createWorkerLoop } from '../../core/jobs/worker-loop.ts';
 import type { Telemetry } from '../../core/ports.ts';
 import { bearerAuth } from '../../lambdas/api/bearer.ts';
 import { createApiHandler } from '../../lambdas/api/handler.ts';
+import { openCloneHost } from './clone-host.ts';
 import { every } from './periodic.ts';
 import type { ServeSettings } from './settings.ts';
 
@@ -79,16 +76,11 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 	const clones = new SqliteCloneStore(db);
 	const queue = new SqliteJobQueue({ db, clock, random, timers, waitMs: 20_000, pollMs: 1000 });
 	const ttl = new SqliteTtlSchedule(db, queue);
-	const bundle = await ensureBundle({ cacheDir: settings.cache });
-	const host = new PlaygroundCloneHost({
-		slotsDir: join(settings.data, 'clones'),
-		bundle,
-		allowPrivateSites: settings.allowPrivateSites,
-		telemetry,
-	});
+	const opened = await openCloneHost(settings, clock, telemetry);
+	const { host, settings: cloneSettings } = opened;
 
 	const sourceHttp = createGuardedFetch({ allowPrivate: settings.allowPrivateSites });
-	// Clones are on this machine's own loopback address; only addresses that the host gave are called with it.
+	// Clones are on this machine's own loopback address, or behind a cluster's ingress; only addresses that the host gave are called.
 	const cloneHttp = createGuardedFetch({ allowPrivate: true, maxRedirects: 0 });
 	const sourceAgents = createMigratorClient({ http: sourceHttp, clock, random });
 	const cloneAgents = createMigratorClient({ http: cloneHttp, clock, random });
@@ -99,7 +91,6 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 		pluginFolder: resolve(import.meta.dirname, '../../wordpress/custom-migrator'),
 	});
 
-	const cloneSettings: CloneSettings = { ...DEFAULT_CLONE_SETTINGS, phpVersions: PHP_VERSIONS };
 	const deps = {
 		jobs,
 		clones,
@@ -182,7 +173,7 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 			await Promise.all([pool.stop(), schedule.stop(), sweep.stop()]);
 			queue.close();
 			await worker.stop();
-			await Promise.all([sourceHttp.close(), cloneHttp.close()]);
+			await Promise.all([sourceHttp.close(), cloneHttp.close(), opened.close()]);
 			db.close();
 			lock.release();
 		},

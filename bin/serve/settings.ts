@@ -17,6 +17,20 @@ export interface ServeSettings {
 	readonly sweepSeconds: number;
 	/** Metrics as lines of JSON on standard error, beside the log. */
 	readonly metrics: boolean;
+	/** A cluster to run the clones on; null: this machine. */
+	readonly kubernetes: KubernetesSettings | null;
+}
+
+export interface KubernetesSettings {
+	/** Null: the usual places (KUBECONFIG, ~/.kube/config, a pod's own account). */
+	readonly kubeconfig: string | null;
+	readonly namespace: string;
+	readonly image: string;
+	readonly phpVersion: string;
+	readonly wpVersion: string;
+	readonly domain: string;
+	readonly scheme: 'http' | 'https';
+	readonly keepFinishedSeconds: number;
 }
 
 export const USAGE = `npm start -- [options]
@@ -26,12 +40,21 @@ export const USAGE = `npm start -- [options]
   --cache DIR              where WordPress is kept between runs (~/.cache/wp-clone)
   --warm N                 booted clones kept ready (1; each takes about 250 MB)
   --workers N              jobs carried on at once (4)
-  --host playground        what runs the clones
+  --host HOST              what runs the clones: playground, or kubernetes (playground)
   --allow-private-sites    clone sites at private and loopback addresses too
   --requests-per-minute N  clone requests an owner may make (60; 0: no limit)
   --clones-per-owner N     live clones an owner may have (50; 0: no limit)
   --sweep-seconds N        how often to look for what was lost (60)
   --metrics                metrics as lines of JSON beside the log
+with --host kubernetes
+  --kubeconfig FILE        which cluster ($KUBECONFIG)
+  --clone-image NAME       the clone image, with its tag or digest
+  --clone-php VERSION      what the image holds (8.4)
+  --clone-wordpress V      what the image holds
+  --clone-domain NAME      clones are at {slot}.NAME
+  --clone-scheme SCHEME    http or https (https)
+  --namespace NAME         where clones live (clones)
+  --keep-finished N        seconds that a finished clone's Job is kept (120)
 `;
 
 /** @throws Error whose message lists every fault and the usage. */
@@ -54,6 +77,14 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 					'clones-per-owner': { type: 'string', default: '50' },
 					'sweep-seconds': { type: 'string', default: '60' },
 					metrics: { type: 'boolean', default: false },
+					kubeconfig: { type: 'string' },
+					'clone-image': { type: 'string' },
+					'clone-php': { type: 'string', default: '8.4' },
+					'clone-wordpress': { type: 'string' },
+					'clone-domain': { type: 'string' },
+					'clone-scheme': { type: 'string', default: 'https' },
+					namespace: { type: 'string', default: 'clones' },
+					'keep-finished': { type: 'string', default: '120' },
 					help: { type: 'boolean', default: false },
 				},
 			}).values;
@@ -70,7 +101,24 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 		return value;
 	};
 	const noLimit = (value: number): number | null => (value === 0 ? null : value);
-	if (values.host !== 'playground') faults.push(`--host is "playground", not "${String(values.host)}".`);
+	const required = (name: string, form: RegExp): string => {
+		const text = String(values[name] ?? '');
+		if (!form.test(text)) faults.push(`--host kubernetes needs --${name}${text === '' ? '' : `, which cannot be "${text}"`}.`);
+		return text;
+	};
+	const kubernetes = (): KubernetesSettings => ({
+		kubeconfig: typeof values.kubeconfig === 'string' ? resolve(values.kubeconfig) : null,
+		namespace: required('namespace', /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/),
+		image: required('clone-image', /^\S+[:@]\S+$/),
+		phpVersion: required('clone-php', /^\d+\.\d+$/),
+		wpVersion: required('clone-wordpress', /^\d+\.\d+(\.\d+)?$/),
+		domain: required('clone-domain', /^[a-z0-9-]+(\.[a-z0-9-]+)+$/),
+		scheme: required('clone-scheme', /^https?$/) === 'http' ? 'http' : 'https',
+		keepFinishedSeconds: integer('keep-finished', 0, 86_400),
+	});
+	if (values.host !== 'playground' && values.host !== 'kubernetes') {
+		faults.push(`--host is "playground" or "kubernetes", not "${String(values.host)}".`);
+	}
 	const cacheHome = environment.XDG_CACHE_HOME || join(homedir(), '.cache');
 	const settings: ServeSettings = {
 		host: String(values.address),
@@ -84,6 +132,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 		clonesPerOwner: noLimit(integer('clones-per-owner', 0, 10_000)),
 		sweepSeconds: integer('sweep-seconds', 1, 3600),
 		metrics: values.metrics === true,
+		kubernetes: values.host === 'kubernetes' ? kubernetes() : null,
 	};
 	if (values.help === true) throw new Error(USAGE);
 	if (faults.length > 0) throw new Error(`${faults.join('\n')}\n\n${USAGE}`);

@@ -196,9 +196,10 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			const { slot_id } = claimSchema.parse(context.output('claim'));
 			const status = await deps.host.status(slot_id);
 			if (status.state === 'gone') {
+				if (status.code !== undefined && status.code !== 'clone_lost') throw new PermanentError(status.code, status.reason);
 				throw new PermanentError('clone_lost', `The clone ended before it was ready (${status.reason}). Ask for a new one.`);
 			}
-			if (status.state === 'starting') return wait(0.25);
+			if (status.state === 'starting') return wait(status.waiting === undefined ? 0.25 : 2, status.waiting?.message);
 			return done({ ...status.endpoint, php_version: status.php_version, wp_version: status.wp_version });
 		},
 	};

@@ -35,7 +35,9 @@ export async function maintainWarmPool(deps: SlotDeps, settings: WarmPoolSetting
 			booting++;
 		} else {
 			if (slot.state === 'booting') await deps.clones.moveSlot(slot.slot_id, 'booting', 'warm', { endpoint: status.endpoint });
-			await deps.host.extend(slot.slot_id, now + settings.deadlineSeconds * 1000);
+			if (status.deadline === undefined || status.deadline - now < settings.deadlineSeconds * 500) {
+				await deps.host.extend(slot.slot_id, now + settings.deadlineSeconds * 1000);
+			}
 			warm++;
 		}
 	}

@@ -1,0 +1,145 @@
+/**
+ * A real WordPress cloned through the real service onto a real cluster, looked at from outside by its own host name; then
+ * every layer that ends a clone, each on its own, and each leaving nothing.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CloneResult } from '../../../bin/demo/api-client.ts';
+import { verifyClone } from '../../../bin/demo/verify.ts';
+import { AGENT_TRACES } from '../../support/service/leftovers.ts';
+import { SOURCE_ADMIN } from '../../support/sites/boot-site.ts';
+import { admin, leftovers, workerHost } from './support/cluster.ts';
+import { testEnvironment } from './support/environment.ts';
+import { execInPod } from './support/exec.ts';
+import { type RunningService, runService, until } from './support/service.ts';
+import { type ReachableSite, reachableSite } from './support/source.ts';
+
+let source: ReachableSite;
+let dataDir: string;
+let service: RunningService;
+
+const request = (customer: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> => ({
+	source_url: source.url,
+	source_username: SOURCE_ADMIN.username,
+	source_password: SOURCE_ADMIN.password,
+	customer_id: customer,
+	...more,
+});
+
+/** Moves a clone's end to a second ago, in the service's own store, as if the time had passed. */
+function expireNow(cloneId: string, options: { schedule: boolean }): void {
+	const db = new DatabaseSync(join(dataDir, 'service.sqlite'), { timeout: 5000 });
+	try {
+		const past = Date.now() - 1000;
+		expect(db.prepare('UPDATE clones SET expires_at = ? WHERE clone_id = ?').run(past, cloneId).changes).toBe(1);
+		const moved = options.schedule
+			? db.prepare('UPDATE schedules SET at = ? WHERE name = ?').run(past, cloneId)
+			: db.prepare('DELETE FROM schedules WHERE name = ?').run(cloneId);
+		expect(moved.changes).toBe(1);
+	} finally {
+		db.close();
+	}
+}
+
+const slotOf = (clone: CloneResult): string => new URL(clone.clone_url).hostname.split('.')[0] ?? '';
+
+beforeAll(async () => {
+	source = await reachableSite(testEnvironment().sourceAddresses[0] ?? '');
+	dataDir = mkdtempSync(join(tmpdir(), 'clone-k8s-'));
+	service = await runService(dataDir);
+});
+afterAll(async () => {
+	await service.process.kill();
+	await source.stop();
+	rmSync(dataDir, { recursive: true, force: true });
+});
+
+describe('a clone on the cluster', () => {
+	let made: CloneResult;
+
+	beforeAll(async () => {
+		made = await service.clone(request('end-to-end'));
+	});
+
+	it('is proved equal, at a host name of its own, and leaves nothing on the source', async () => {
+		expect(made.clone_url).toBe(`http://${slotOf(made)}.${testEnvironment().domain}`);
+		expect(made.php_version).toMatch(new RegExp(`^${testEnvironment().phpVersion.replace('.', '\\.')}`));
+		expect(made.fidelity).toBe('full');
+		expect(made.proof.differences).toEqual([]);
+		expect(made.proof.tables).toBeGreaterThanOrEqual(13);
+		expect(made.proof.rows).toBeGreaterThan(100);
+		expect(await source.site.evalPhp(AGENT_TRACES)).toBe('');
+	});
+
+	it('is the source, seen from outside', async () => {
+		const failed = (await verifyClone(source.url, made)).filter((check) => !check.ok);
+		expect(failed).toEqual([]);
+	});
+
+	it('takes a longer and a shorter time, which Kubernetes knows of', async () => {
+		const { batch } = admin();
+		const seconds = async (): Promise<number> =>
+			(await batch.readNamespacedJob({ name: slotOf(made), namespace: testEnvironment().namespace })).spec?.activeDeadlineSeconds ?? 0;
+		const before = await seconds();
+		await service.api.call('PATCH', '/api/v2/clones/end-to-end', { ttl_minutes: 60 });
+		expect((await seconds()) - before).toBe(30 * 60);
+		await service.api.call('PATCH', '/api/v2/clones/end-to-end', { ttl_minutes: 20 });
+		expect((await seconds()) - before).toBe(-10 * 60);
+	});
+
+	it('comes back with its data after its container has crashed', async () => {
+		const { core } = admin();
+		const selection = { namespace: testEnvironment().namespace, labelSelector: `clone-service/slot=${slotOf(made)}` };
+		const look = async () => (await core.listNamespacedPod(selection)).items[0]?.status?.containerStatuses?.[0];
+		// As a crash would end it.
+		await execInPod(slotOf(made), ['sh', '-c', 'cd /proc; for p in [0-9]*; do grep -qs apache2 $p/comm && kill -9 $p; done; true']);
+		await until(async () => ((await look())?.restartCount ?? 0) > 0 && (await look())?.ready === true);
+		const login = await fetch(`${made.clone_url}/wp-login.php`);
+		expect(login.status).toBe(200);
+		expect(await login.text()).toContain('Harbour Bakery');
+	});
+
+	it('is deleted on request, and nothing is left of it', async () => {
+		expect((await service.run('DELETE', '/api/v2/delete/end-to-end')).status).toBe('completed');
+		expect(await leftovers()).toEqual([]);
+		expect((await fetch(`${made.clone_url}/`)).status).toBe(404);
+	});
+});
+
+describe('what ends a clone', () => {
+	it('the schedule', async () => {
+		await service.clone(request('by-schedule'));
+		expireNow('by-schedule', { schedule: true });
+		await until(async () => (await leftovers()).length === 0);
+	});
+
+	it('the sweep, when the schedule is lost', async () => {
+		await service.clone(request('by-sweep'));
+		expireNow('by-sweep', { schedule: false });
+		await until(async () => (await leftovers()).length === 0);
+	});
+
+	it('a deleted pod: the clone is reported lost, and never an empty site in its place', async () => {
+		const made = await service.clone(request('lost'));
+		const { core } = admin();
+		const { namespace } = testEnvironment();
+		await core.deleteCollectionNamespacedPod({ namespace, labelSelector: `clone-service/slot=${slotOf(made)}` });
+		await until(async () => (await service.api.call<{ clones: readonly object[] }>('GET', '/api/v2/clones')).clones.length === 0);
+		await until(async () => (await leftovers()).length === 0);
+	});
+
+	it('Kubernetes alone, with the service killed', async () => {
+		const made = await service.clone(request('by-cluster'));
+		await service.process.kill();
+		const { host, config } = workerHost();
+		// As if its time were nearly up.
+		expect(await host.extend(slotOf(made), Date.now() + 1000)).toBe(true);
+		await config.close();
+		await until(async () => (await leftovers()).length === 0);
+		service = await runService(dataDir);
+		await until(async () => (await service.api.call<{ clones: readonly object[] }>('GET', '/api/v2/clones')).clones.length === 0);
+	});
+});
