@@ -58,7 +58,7 @@ it(`survives ${KILLS} kills in the middle of a clone and ${KILLS} in the middle 
 	// How long each takes undisturbed, to spread the moments over it.
 	let cloneMs = 15_000;
 	let deleteMs = 2_000;
-	const outcomes: Record<string, number> = {};
+	const outcomes: Partial<Record<string, number>> = {};
 	for (let turn = 0; turn < KILLS; turn++) {
 		const began = Date.now();
 		const clone = await api.call<{ job_id: string }>('POST', '/api/v2/clone', {
