@@ -51,6 +51,7 @@ export const JOB_CODES: Readonly<Record<string, string>> = {
 	bad_site_url: 'The source names an address of its own that is none. Correct its address in Settings → General.',
 	clock_skew: "The clock of one side is more than a minute off. Set the server's clock.",
 	import_crashed: 'The import ended in the middle several times. Try again; if it fails again, report the job id.',
+	layout_unsupported: 'The source keeps its plugins or users where a clone would not find them. Such a site cannot be cloned yet.',
 	import_failed: 'The import failed without saying why. Report the job id.',
 	multisite: 'The source is a multisite network, which cannot be cloned yet.',
 	no_transport: 'The clone has no way to fetch: neither its host nor cURL. Report it.',

@@ -15,6 +15,8 @@ export const preflightSchema = z.looseObject({
 	site_url: text,
 	home_url: text,
 	db_bytes: z.number().nonnegative(),
+	plugins_in_content: z.boolean().optional(),
+	users_table_in_site: z.boolean().optional(),
 });
 export type Preflight = z.infer<typeof preflightSchema>;
 

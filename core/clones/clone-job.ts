@@ -357,6 +357,14 @@ function refuse(facts: Preflight, settings: CloneSettings): void {
 			'The source is a WordPress multisite network, which cannot be cloned yet. Clone a single site, or export the subsite to one.',
 		);
 	}
+	if (facts.plugins_in_content === false || facts.users_table_in_site === false) {
+		throw new PermanentError(
+			'layout_unsupported',
+			facts.users_table_in_site === false
+				? 'The source keeps its users in tables of another prefix (CUSTOM_USER_TABLE), so a clone would have none. Such a site cannot be cloned yet.'
+				: 'The source keeps its plugins outside of its content folder (WP_PLUGIN_DIR), so a clone would have none. Such a site cannot be cloned yet.',
+		);
+	}
 	if (facts.db_bytes > settings.maxSiteBytes) {
 		throw new PermanentError(
 			'site_too_large',
