@@ -39,15 +39,19 @@ class Custom_Migrator_Import_Sqlite {
 	 * @param mixed $text A number as text, or null.
 	 */
 	public static function to_double( $text ): ?float {
-		// Adding zero turns a negative zero, which SQLite does not keep, into a positive one.
-		return null === $text ? null : (float) $text + 0.0;
+		return null === $text ? null : self::without_negative_zero( (float) $text );
 	}
 
 	/**
 	 * @param mixed $value A double, or null.
 	 */
 	public static function to_hex( $value ): ?string {
-		return null === $value ? null : bin2hex( pack( 'E', (float) $value + 0.0 ) );
+		return null === $value ? null : bin2hex( pack( 'E', self::without_negative_zero( (float) $value ) ) );
+	}
+
+	/** SQLite does not keep the sign of a zero. (Adding 0.0 would do, but for PHP 8.5's optimizer.) */
+	private static function without_negative_zero( float $number ): float {
+		return 0.0 === $number ? 0.0 : $number;
 	}
 
 	public static function quote( string $name ): string {
