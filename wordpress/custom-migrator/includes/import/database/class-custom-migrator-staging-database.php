@@ -95,8 +95,9 @@ class Custom_Migrator_Staging_Database {
 			throw Custom_Migrator_Import_Error::permanent( 'table_refused', 'The clone\'s database cannot hold the table ' . $name . '.', $cause );
 		}
 		$pdo->beginTransaction();
-		$this->compare_by_bytes( $name, $ddl->binary_columns() );
-		$this->hold_back( $name );
+		$tables = new Custom_Migrator_Table_Remaker( $pdo );
+		$tables->compare_by_bytes( $name, $ddl->binary_columns() );
+		$tables->hold_back( $name );
 		$pdo->prepare( 'INSERT INTO _custom_migrator_tables (name, info) VALUES (?, ?)' )->execute(
 			array(
 				$name,
@@ -203,7 +204,7 @@ class Custom_Migrator_Staging_Database {
 			$name,
 			function ( string $sql ) use ( $columns ): string {
 				foreach ( $columns as $column ) {
-					$sql = self::change_type( $sql, $column, 'ANY' );
+					$sql = Custom_Migrator_Table_Remaker::change_type( $sql, $column, 'ANY' );
 				}
 				return $sql;
 			},
@@ -221,9 +222,9 @@ class Custom_Migrator_Staging_Database {
 			static function () use ( $name, $types ): string {
 				$columns = array();
 				foreach ( $types as $column => $type ) {
-					$columns[] = '  ' . self::backticked( (string) $column ) . ' ' . ( 'TEXT' === $type ? 'TEXT COLLATE NOCASE' : $type );
+					$columns[] = '  ' . Custom_Migrator_Ddl::quote( (string) $column ) . ' ' . ( 'TEXT' === $type ? 'TEXT COLLATE NOCASE' : $type );
 				}
-				return 'CREATE TABLE ' . self::backticked( $name ) . " (\n" . implode( ",\n", $columns ) . "\n) STRICT";
+				return 'CREATE TABLE ' . Custom_Migrator_Ddl::quote( $name ) . " (\n" . implode( ",\n", $columns ) . "\n) STRICT";
 			},
 			array( 'loose' => 1 )
 		);
@@ -279,45 +280,10 @@ class Custom_Migrator_Staging_Database {
 		return $this->driver;
 	}
 
-	/** The driver makes every text column compare without case; a column that was `_bin` on the source must not. */
-	private function compare_by_bytes( string $name, array $columns ): void {
-		if ( array() === $columns ) {
-			return;
-		}
-		$this->remake(
-			$name,
-			static function ( string $sql ) use ( $columns ): string {
-				foreach ( $columns as $column ) {
-					$sql = self::change_type( $sql, $column, 'TEXT COLLATE BINARY', 'TEXT COLLATE NOCASE' );
-				}
-				return $sql;
-			}
-		);
-	}
-
-	/** Takes the table's indexes and triggers away for now; unique indexes stay, they say which rows are wrong. */
-	private function hold_back( string $name ): void {
-		$pdo  = $this->pdo();
-		$keep = $pdo->prepare( 'INSERT INTO _custom_migrator_later (name, sql) VALUES (?, ?)' );
-		foreach ( $this->parts( $name ) as $part ) {
-			if ( 'trigger' === $part['type'] || 0 !== stripos( $part['sql'], 'CREATE UNIQUE' ) ) {
-				$keep->execute( array( $name, $part['sql'] ) );
-				$pdo->exec( 'DROP ' . strtoupper( $part['type'] ) . ' ' . Custom_Migrator_Import_Sqlite::quote( $part['name'] ) );
-			}
-		}
-	}
-
-	/** @return array[] `{type, name, sql}` of the table's indexes and triggers. */
-	private function parts( string $name ): array {
-		$statement = $this->pdo()->prepare( 'SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? AND type IN (\'index\', \'trigger\') AND sql IS NOT NULL ORDER BY rowid' );
-		$statement->execute( array( $name ) );
-		return $statement->fetchAll( PDO::FETCH_ASSOC );
-	}
-
 	private function start_over( string $name, callable $change, array $progress ): void {
 		$pdo = $this->pdo();
 		$pdo->beginTransaction();
-		$this->remake( $name, $change, isset( $progress['loose'] ) );
+		( new Custom_Migrator_Table_Remaker( $pdo ) )->remake( $name, $change, isset( $progress['loose'] ) );
 		$pdo->prepare( 'DELETE FROM _custom_migrator_large WHERE name = ?' )->execute( array( $name ) );
 		$this->save_progress(
 			$name,
@@ -333,54 +299,6 @@ class Custom_Migrator_Staging_Database {
 			)
 		);
 		$pdo->commit();
-	}
-
-	/**
-	 * Drops a table and makes it again from its own, changed SQL. Its rows go; its indexes and next number stay.
-	 */
-	private function remake( string $name, callable $change, bool $loose = false ): void {
-		$pdo       = $this->pdo();
-		$statement = $pdo->prepare( 'SELECT sql FROM sqlite_master WHERE type = \'table\' AND name = ?' );
-		$statement->execute( array( $name ) );
-		$sql = (string) $statement->fetchColumn();
-		// An open result would keep the table from being dropped.
-		$statement->closeCursor();
-		$parts = $this->parts( $name );
-		$seq   = false;
-		if ( false !== stripos( $sql, 'AUTOINCREMENT' ) ) {
-			$statement = $pdo->prepare( 'SELECT seq FROM sqlite_sequence WHERE name = ?' );
-			$statement->execute( array( $name ) );
-			$seq = $statement->fetchColumn();
-			$statement->closeCursor();
-		}
-		$changed = $change( $sql );
-		$pdo->exec( 'DROP TABLE ' . Custom_Migrator_Import_Sqlite::quote( $name ) );
-		$pdo->exec( $changed );
-		foreach ( $parts as $part ) {
-			$pdo->exec( $loose ? preg_replace( '/^CREATE UNIQUE INDEX/i', 'CREATE INDEX', $part['sql'] ) : $part['sql'] );
-		}
-		if ( false !== $seq && ! $loose ) {
-			$pdo->prepare( 'DELETE FROM sqlite_sequence WHERE name = ?' )->execute( array( $name ) );
-			$pdo->prepare( 'INSERT INTO sqlite_sequence (name, seq) VALUES (?, CAST(? AS INTEGER))' )->execute( array( $name, $seq ) );
-		}
-	}
-
-	/**
-	 * The driver writes one column a line: two spaces, the name in backticks, the type.
-	 */
-	private static function change_type( string $sql, string $column, string $to, string $from = '(?:INTEGER|INT|REAL|BLOB|TEXT COLLATE NOCASE|TEXT COLLATE BINARY)' ): string {
-		return (string) preg_replace_callback(
-			'/^(  ' . preg_quote( self::backticked( $column ), '/' ) . ' )' . $from . '\b/m',
-			static function ( array $match ) use ( $to ): string {
-				return $match[1] . $to;
-			},
-			$sql,
-			1
-		);
-	}
-
-	private static function backticked( string $name ): string {
-		return '`' . str_replace( '`', '``', $name ) . '`';
 	}
 
 	private static function decoded( array $row ): array {
