@@ -3,6 +3,8 @@
  * that end a clone, each on its own.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -154,6 +156,35 @@ describe('what ends a clone', () => {
 	});
 });
 
+describe('the warm pool', () => {
+	it('gives its slot to a clone, and fills up again', async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'clone-warm-'));
+		const warm: number[] = [];
+		const pool = await startService(folder, [...ARGS, '--warm', '1', '--metrics'], (line) => {
+			const { metric, value } = JSON.parse(line) as { metric?: string; value?: number };
+			if (metric === 'pool_warm') warm.push(value ?? Number.NaN);
+		});
+		try {
+			await until('a slot is warm', async () => warm.at(-1) === 1);
+			const [ready] = slotFolders(folder);
+			const client = new ApiClient(pool.url, pool.token);
+			const accepted = await client.call<{ job_id: string }>('POST', '/api/v2/clone', request());
+			const job = await client.follow(accepted.job_id, () => undefined);
+			expect(job.error).toBeNull();
+			expect(job.result?.warm).toBe(true);
+			warm.length = 0;
+			await until('another slot is warm', async () => warm.at(-1) === 1);
+			expect(slotFolders(folder)).toContain(ready);
+			expect(slotFolders(folder)).toHaveLength(2);
+		} finally {
+			await pool.kill();
+			rmSync(folder, { recursive: true, force: true });
+			// A slot whose folder has gone ends by itself.
+			await until('no process is left', async () => processesNaming(folder).length === 0);
+		}
+	});
+});
+
 describe('what cannot be cloned', () => {
 	it('a wrong password: its own code, nothing left', async () => {
 		const job = await run('POST', '/api/v2/clone', { ...request(), source_password: 'wrong' });
@@ -162,7 +193,15 @@ describe('what cannot be cloned', () => {
 	});
 
 	it('a page that is no WordPress', async () => {
-		const job = await run('POST', '/api/v2/clone', { ...request(), source_url: `${service.url}/docs` });
-		expect(job.error?.code).toBe('not_wordpress');
+		const plain = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<h1>A bakery</h1>'));
+		await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+		try {
+			const { port } = plain.address() as AddressInfo;
+			const job = await run('POST', '/api/v2/clone', { ...request(), source_url: `http://127.0.0.1:${port}` });
+			expect(job.error?.code).toBe('not_wordpress');
+		} finally {
+			plain.closeAllConnections();
+			plain.close();
+		}
 	});
 });
