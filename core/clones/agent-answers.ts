@@ -44,7 +44,7 @@ export const importStatusSchema = z.looseObject({
 			wp_version: text.optional(),
 			php_version: text.optional(),
 			warnings: nameList.optional(),
-			admin_username: text.optional(),
+			username: text.optional(),
 		})
 		.nullish(),
 });

@@ -47,6 +47,19 @@ const connectionSchema = z.object({ agent_url: z.string(), site_url: z.string(),
 const claimSchema = z.object({ slot_id: z.string(), warm: z.boolean(), php: z.string() });
 const bootSchema = z.object({ url: z.string(), ref: z.string(), php_version: z.string(), wp_version: z.string() });
 
+/** Ends of `connect` after which another try to clean up would find the same closed door. */
+const NO_WAY_IN: ReadonlySet<string> = new Set([
+	'not_wordpress',
+	'source_not_allowed',
+	'host_not_found',
+	'tls_invalid',
+	'login_refused',
+	'login_hidden',
+	'login_challenged',
+	'http_auth_required',
+	'not_administrator',
+]);
+
 export function cloneJob(deps: CloneJobDeps): JobDefinition {
 	const input = (context: StepContext): CloneInput => cloneInputSchema.parse(context.job.input);
 
@@ -113,12 +126,18 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 					credentials: await credentials(context),
 				});
 			} else {
-				await deps.site.cleanUp({
-					url: input(context).source_url,
-					credentials: await credentials(context),
-					job_id: context.job.job_id,
-					agent_key: source_key,
-				});
+				try {
+					await deps.site.cleanUp({
+						url: input(context).source_url,
+						credentials: await credentials(context),
+						job_id: context.job.job_id,
+						agent_key: source_key,
+					});
+				} catch (error) {
+					// Where nobody can log in there is nothing of ours, or no way to it; an upload left by an earlier attempt removes itself.
+					if (!(error instanceof PermanentError) && !NO_WAY_IN.has(context.job.undoing?.code ?? '')) throw error;
+					deps.telemetry.log('warn', 'Could not look for leftovers on the source.', { job_id: context.job.job_id, error });
+				}
 			}
 			return done();
 		},
@@ -325,7 +344,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 				result: {
 					clone_id: request.clone_id,
 					clone_url: booted.url,
-					username: cloneFacts.admin_username ?? username,
+					username: cloneFacts.username ?? username,
 					expires_at: new Date(published.expires_at).toISOString(),
 					fidelity: 'full',
 					wp_version: facts.wp_version,

@@ -10,6 +10,13 @@
 
 define( 'CLONE_DIR', dirname( __DIR__ ) );
 
+// While the imported site is put in place (milliseconds; longer only when a crash interrupts it) neither site is whole.
+if ( is_file( CLONE_DIR . '/import/switch.json' ) && 'cli' !== PHP_SAPI ) {
+	http_response_code( 503 );
+	header( 'Retry-After: 1' );
+	exit( 'This clone is being put in place.' );
+}
+
 $table_prefix = ( static function (): string {
 	$text  = is_readable( CLONE_DIR . '/clone.json' ) ? file_get_contents( CLONE_DIR . '/clone.json' ) : false;
 	$clone = false === $text ? null : json_decode( $text, true );
