@@ -2,6 +2,7 @@
  * What stands behind the TTL schedule: deletes clones past their time, notices clones that died, and removes anything on
  * the host that no live clone owns. Every pass is idempotent and safe beside others.
  */
+import { sha256Hex } from '../api/digest.ts';
 import { isTerminal } from '../jobs/job.ts';
 import type { Telemetry } from '../ports.ts';
 import type { Clone } from './clone.ts';
@@ -78,17 +79,11 @@ async function sendDeletion(deps: CloneSweepDeps, clone: Clone, now: number): Pr
 	const asleep = job?.status === 'running' && job.run_at > now;
 	if (job === undefined || isTerminal(job.status) || lost || asleep) {
 		// A job of this minute: two sweeps at once make one.
-		const sweepId = `delete-${(await digest(`${clone.job_id} ${Math.floor(now / 60_000)}`)).slice(0, 12)}`;
+		const sweepId = `delete-${(await sha256Hex(`${clone.job_id} ${Math.floor(now / 60_000)}`)).slice(0, 12)}`;
 		const accepted = newDeleteJob(clone, { job_id: sweepId, reason: 'sweep', now, run_at: now });
 		if ((await deps.jobs.get(sweepId)) === undefined) await deps.jobs.accept({ job: accepted, idempotency: null, clone: null });
 		await deps.queue.send(sweepId);
 	} else {
 		await deps.queue.send(jobId);
 	}
-}
-
-/** Lower-case hex SHA-256, by Web Crypto (in every runtime; no I/O). */
-async function digest(text: string): Promise<string> {
-	const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-	return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import { TransientError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
+import { newJob } from '../jobs/new-job.ts';
 import { done, type JobDefinition, type Step, type StepContext, wait } from '../jobs/step.ts';
 import type { Clock, CloneHost, CloneStore, JobQueue, JobStore, TtlSchedule } from '../ports.ts';
 import type { Clone } from './clone.ts';
@@ -41,34 +42,22 @@ export function newDeleteJob(
 	clone: Clone,
 	job: { job_id: string; reason: 'request' | 'expiry' | 'sweep'; now: number; run_at: number },
 ): Job {
-	return {
+	const made = newJob({
 		job_id: job.job_id,
-		owner: clone.owner,
 		type: 'delete',
-		status: 'pending',
-		progress: 0,
-		status_message: job.run_at > job.now ? `Waits for the end of ${clone.clone_id}` : 'Accepted',
-		created_at: job.now,
-		updated_at: job.now,
-		completed_at: null,
-		estimated_completion: job.run_at,
+		owner: clone.owner,
 		input: { clone_id: clone.clone_id, clone_job_id: clone.job_id, reason: job.reason },
 		sealed_input: null,
-		result: null,
-		sealed_result: null,
-		error: null,
 		clone_id: clone.clone_id,
-		deadline: job.run_at + DELETE_DEADLINE_MS + (job.reason === 'expiry' ? LONGEST_TTL_MS : 0),
+		now: job.now,
+		deadlineSeconds: DELETE_DEADLINE_MS / 1000,
+		expectedSeconds: null,
 		run_at: job.run_at,
-		step: null,
-		attempt: 0,
-		outputs: {},
-		undoing: null,
-		cancel_requested: false,
-		fence: 0,
-		lease_holder: null,
-		lease_until: 0,
-	};
+		status_message: job.run_at > job.now ? `Waits for the end of ${clone.clone_id}` : 'Accepted',
+	});
+	// Both count from when it is due, not from now.
+	const deadline = job.run_at + DELETE_DEADLINE_MS + (job.reason === 'expiry' ? LONGEST_TTL_MS : 0);
+	return { ...made, estimated_completion: job.run_at, deadline };
 }
 
 /** Makes sure that a live clone's own delete job exists and is sent at `expires_at`. Idempotent. */

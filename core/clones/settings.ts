@@ -27,7 +27,7 @@ export const DEFAULT_CLONE_SETTINGS: CloneSettings = {
  * often runs on 8.2 than on 7.4), else the newest.
  * @param wanted e.g. `8.1.29`
  */
-export function nearestPhp(available: readonly string[], wanted: string): string {
+export function nearestPhp<Version extends string>(available: readonly Version[], wanted: string): Version {
 	const order = (version: string): number => {
 		const [major = '0', minor = '0'] = version.split('.');
 		return Number(major) * 100 + Number(minor);

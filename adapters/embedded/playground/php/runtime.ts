@@ -30,6 +30,7 @@ import {
 	ProcessIdAllocator,
 	setPhpIniEntries,
 } from '@php-wasm/universal';
+import { nearestPhp as nearestOf } from '../../../../core/clones/settings.ts';
 import type { NetworkPolicy } from './network-policy.ts';
 import { noProcesses } from './no-processes.ts';
 import { socketUrl, TcpSocket } from './tcp-socket.ts';
@@ -39,17 +40,9 @@ export const PHP_VERSIONS = ['7.4', '8.2', '8.4', '8.5'] as const;
 export type PhpVersion = (typeof PHP_VERSIONS)[number];
 export const DEFAULT_PHP: PhpVersion = '8.4';
 
-/** The installed version nearest to the wanted one: the same, else the next higher, else the highest. */
+/** The installed version nearest to the wanted one (the clone job's own rule); without one, the default. */
 export function nearestPhp(wanted: string | null): PhpVersion {
-	const match = /^(\d+)\.(\d+)/.exec(wanted ?? '');
-	if (match === null) return DEFAULT_PHP;
-	const rank = (major: number, minor: number): number => major * 100 + minor;
-	const want = rank(Number(match[1]), Number(match[2]));
-	const ranked = PHP_VERSIONS.map((version) => {
-		const [major = '', minor = ''] = version.split('.');
-		return { version, rank: rank(Number(major), Number(minor)) };
-	});
-	return (ranked.find((item) => item.rank >= want) ?? ranked.at(-1))?.version ?? DEFAULT_PHP;
+	return wanted !== null && /^\d+\.\d+/.test(wanted) ? nearestOf(PHP_VERSIONS, wanted) : DEFAULT_PHP;
 }
 
 export interface PhpRuntimeOptions {
