@@ -49,8 +49,8 @@ define( 'DB_HOST', '' );
 define( 'DB_CHARSET', 'utf8mb4' );
 define( 'DB_COLLATE', '' );
 
-// Write-ahead logging needs memory shared between processes, which PHP in WebAssembly has not: two writers would corrupt the file.
-define( 'SQLITE_JOURNAL_MODE', 'wasm' === PHP_SAPI ? 'DELETE' : 'WAL' );
+// Write-ahead logging needs memory shared between processes, which PHP in WebAssembly (known by that function) has not: two writers would corrupt the file.
+define( 'SQLITE_JOURNAL_MODE', function_exists( 'post_message_to_js' ) ? 'DELETE' : 'WAL' );
 
 define( 'WP_DEBUG', false );
 define( 'WP_ENVIRONMENT_TYPE', 'staging' );
