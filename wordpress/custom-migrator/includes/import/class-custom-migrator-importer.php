@@ -59,6 +59,9 @@ class Custom_Migrator_Importer {
 	/** @var Custom_Migrator_File_Plan|null */
 	private $plan = null;
 
+	/** @var array|null The first page of tables, which came with the preflight. */
+	private $first_tables = null;
+
 	public function __construct( Custom_Migrator_Slot $slot, Custom_Migrator_Import_State $state, array $request, Custom_Migrator_Transport $transport, Custom_Migrator_Switch $switch ) {
 		$this->slot      = $slot;
 		$this->state     = $state;
@@ -110,11 +113,19 @@ class Custom_Migrator_Importer {
 	}
 
 	private function preflight( float $until ): ?float {
-		$pump = $this->pump();
-		$data = $pump->call( 'preflight', array(), $until );
-		if ( null === $data ) {
+		$pump    = $this->pump();
+		$answers = $pump->call(
+			array(
+				'preflight' => array(),
+				'tables'    => array(),
+			),
+			$until
+		);
+		if ( null === $answers ) {
 			return $pump->last_wait();
 		}
+		$this->first_tables = $answers['tables'];
+		$data               = $answers['preflight'];
 		if ( isset( $data['protocol'] ) && 1 !== $data['protocol'] ) {
 			throw Custom_Migrator_Import_Error::permanent( 'unsupported_protocol', 'The plugin on the source is of another version; remove it there and start again.' );
 		}
@@ -154,9 +165,13 @@ class Custom_Migrator_Importer {
 		$pump = $this->pump();
 		while ( true ) {
 			$cursor = $this->state->mark( 'tables_cursor' );
-			$data   = $pump->call( 'tables', null === $cursor ? array() : array( 'cursor' => $cursor ), $until );
+			$data   = null === $cursor ? $this->first_tables : null;
 			if ( null === $data ) {
-				return $pump->last_wait();
+				$answers = $pump->call( array( 'tables' => null === $cursor ? array() : array( 'cursor' => $cursor ) ), $until );
+				if ( null === $answers ) {
+					return $pump->last_wait();
+				}
+				$data = $answers['tables'];
 			}
 			foreach ( isset( $data['views'] ) && is_array( $data['views'] ) && null === $cursor ? $data['views'] : array() as $view ) {
 				$this->state->add(
