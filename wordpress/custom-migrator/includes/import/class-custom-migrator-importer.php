@@ -110,6 +110,8 @@ class Custom_Migrator_Importer {
 	}
 
 	private function preflight( float $until ): ?float {
+		// What an earlier import of this slot left, when it failed with the database out of reach.
+		$this->database->discard();
 		$pump = $this->pump();
 		$data = $pump->call( 'preflight', array(), $until );
 		if ( null === $data ) {

@@ -170,5 +170,8 @@ class Custom_Migrator_Slot {
 		foreach ( array( '', '-journal', '-wal', '-shm' ) as $suffix ) {
 			self::remove_tree( $this->work_database() . $suffix );
 		}
+		// Half-written, by a process that was killed.
+		$left = glob( $this->import() . '/*.json.*.tmp' );
+		array_map( array( __CLASS__, 'remove_tree' ), false === $left ? array() : $left );
 	}
 }

@@ -56,17 +56,22 @@ class Custom_Migrator_Site_Finish {
 	 * @return array{username:string} The account's name, another when the site had that one.
 	 */
 	public function run( string $url, array $admin ): array {
-		$this->pdo->beginTransaction();
-		try {
-			$this->option( 'siteurl', $url );
-			$this->option( 'home', $url );
-			$this->option( 'blog_public', '0' );
-			$username = $this->administrator( $admin );
-			$this->pdo->commit();
-		} catch ( Throwable $error ) {
-			$this->pdo->rollBack();
-			throw $error;
-		}
+		$username = '';
+		$this->database->lax(
+			function () use ( $url, $admin, &$username ): void {
+				$this->pdo->beginTransaction();
+				try {
+					$this->option( 'siteurl', $url );
+					$this->option( 'home', $url );
+					$this->option( 'blog_public', '0' );
+					$username = $this->administrator( $admin );
+					$this->pdo->commit();
+				} catch ( Throwable $error ) {
+					$this->pdo->rollBack();
+					throw $error;
+				}
+			}
+		);
 		return array( 'username' => $username );
 	}
 

@@ -72,6 +72,11 @@ abstract class Custom_Migrator_Staging_Database {
 	/** The staged table of that name, quoted for SQL. */
 	abstract public function quoted( string $name ): string;
 
+	/** Runs writes of our own, which are not to be refused for what a strict database would refuse. */
+	public function lax( callable $run ): void {
+		$run();
+	}
+
 	/** @return array[] What `switch_tables` is to be called with; JSON. Nothing is written to the tables after this. */
 	abstract public function ready_to_switch(): array;
 

@@ -30,10 +30,10 @@ abstract class Custom_Migrator_Verifier {
 	/**
 	 * What became of columns that could not hold what the source's hold.
 	 *
-	 * @param array $widened As it stands in the table's progress.
+	 * @param array $table The table's progress.
 	 * @return string[]
 	 */
-	abstract protected function widened( array $widened ): array;
+	abstract protected function widened( array $table ): array;
 
 	/** What a decimal keeps where it cannot keep everything, in words. */
 	abstract protected function lossy( string $column, int $count ): string;
@@ -91,7 +91,7 @@ abstract class Custom_Migrator_Verifier {
 		if ( 1 === $table['loose'] ) {
 			$faults[] = 'its rows break its unique keys, which were left out';
 		}
-		$faults = array_merge( $faults, $this->widened( $table['widened'] ) );
+		$faults = array_merge( $faults, $this->widened( $table ) );
 		foreach ( isset( $notes['lossy'] ) ? $notes['lossy'] : array() as $column => $count ) {
 			$faults[] = $this->lossy( (string) $column, $count );
 		}

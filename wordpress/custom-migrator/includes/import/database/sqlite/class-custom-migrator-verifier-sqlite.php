@@ -11,9 +11,9 @@
  */
 class Custom_Migrator_Verifier_Sqlite extends Custom_Migrator_Verifier {
 
-	protected function widened( array $widened ): array {
+	protected function widened( array $table ): array {
 		$reasons = array();
-		foreach ( $widened as $column ) {
+		foreach ( $table['widened'] as $column ) {
 			$reasons[] = sprintf( 'column %s holds values that SQLite\'s numbers cannot, kept as text', $column );
 		}
 		return $reasons;
