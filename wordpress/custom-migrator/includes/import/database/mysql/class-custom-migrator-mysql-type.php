@@ -69,6 +69,10 @@ class Custom_Migrator_Mysql_Type {
 		return '' === $this->charset && ! preg_match( '/^(date|datetime|time|timestamp|uuid|inet4|inet6)$/', $this->base ) ? 'b' : 't';
 	}
 
+	public function is_geometry(): bool {
+		return (bool) preg_match( '/^(geometry|point|linestring|polygon|multi|geom)/', $this->base );
+	}
+
 	/** Whether text is what it holds, to be rewritten. */
 	public function takes_text(): bool {
 		return in_array( $this->letter(), array( 't', 'b' ), true );

@@ -237,13 +237,16 @@ class Custom_Migrator_Table_Writer_Mysql extends Custom_Migrator_Table_Writer {
 	/** @return array<string,string> */
 	private function to_widen( int $number, string $message, array $row ): array {
 		$named = preg_match( '/column (?:[\'`].*[\'`]\.)?[\'`](.+?)[\'`](?: at row|$)|Column [\'`](.+)[\'`] cannot/s', $message, $match ) ? end( $match ) : '';
-		$wider = array();
+		$wider   = array();
 		$patient = count( $this->database->progress( $this->name )['widened'] ) < self::PATIENCE;
 		foreach ( $this->columns as $i => $column ) {
 			if ( $patient && $column['name'] === $named ) {
 				return array( $named => $column['type']->wider( $number, is_string( $row[ $i ] ) ? $row[ $i ] : '' ) );
 			}
-			$wider[ $column['name'] ] = 'longblob';
+			// This message names no column.
+			if ( 1416 !== $number || $column['type']->is_geometry() ) {
+				$wider[ $column['name'] ] = 'longblob';
+			}
 		}
 		return $wider;
 	}

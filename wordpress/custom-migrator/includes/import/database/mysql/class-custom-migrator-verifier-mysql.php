@@ -18,7 +18,7 @@ class Custom_Migrator_Verifier_Mysql extends Custom_Migrator_Verifier {
 			$reasons[] = $table['info']['way'];
 		}
 		foreach ( $table['widened'] as $column => $type ) {
-			$reasons[] = sprintf( 'column %s is %s: it holds values that its type on the source cannot hold here', $column, preg_replace( '/\(.*|( CHARACTER SET utf8mb4)| CHARACTER.*/s', '$1', $type ) );
+			$reasons[] = sprintf( 'column %s is %s: it holds values that its type on the source cannot hold here', $column, preg_replace( '/\(.*?\)/s', '', $type ) );
 		}
 		return $reasons;
 	}
