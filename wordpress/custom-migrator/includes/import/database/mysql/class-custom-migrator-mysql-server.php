@@ -64,11 +64,13 @@ class Custom_Migrator_Mysql_Server {
 	public static function connect( array $connection ): PDO {
 		$driver  = class_exists( 'Pdo\Mysql' ) ? 'Pdo\Mysql::ATTR_' : 'PDO::MYSQL_ATTR_';
 		$options = array(
-			PDO::ATTR_ERRMODE                          => PDO::ERRMODE_EXCEPTION,
-			PDO::ATTR_EMULATE_PREPARES                 => false,
-			PDO::ATTR_TIMEOUT                          => 10,
-			constant( $driver . 'MULTI_STATEMENTS' )   => false,
-			constant( $driver . 'LOCAL_INFILE' )       => false,
+			PDO::ATTR_ERRMODE                        => PDO::ERRMODE_EXCEPTION,
+			PDO::ATTR_EMULATE_PREPARES               => false,
+			PDO::ATTR_TIMEOUT                        => 10,
+			constant( $driver . 'MULTI_STATEMENTS' ) => false,
+			constant( $driver . 'LOCAL_INFILE' )     => false,
+			// An UPDATE counts the rows it found, as SQLite does, not those it changed.
+			constant( $driver . 'FOUND_ROWS' )       => true,
 		);
 		if ( $connection['tls'] ) {
 			// Naming a cipher list is what makes the driver ask for TLS; whose certificate it is, it has no way to know.
