@@ -171,7 +171,32 @@ export interface SlotSpec {
 	readonly deadline: Millis;
 	/** e.g. `8.4`; the host takes the nearest it has. */
 	readonly php_version: string | null;
-	readonly database: 'sqlite' | 'mysql';
+	/** The clone's own MySQL database; null: SQLite, in its own folder. */
+	readonly database: DatabaseConnection | null;
+}
+
+/** A clone's own database on a shared MySQL or MariaDB, and what opens it. Holds a password: never logged, never shown. */
+export interface DatabaseConnection {
+	readonly host: string;
+	readonly port: number;
+	readonly name: string;
+	readonly user: string;
+	readonly password: string;
+	/** Whether the server refuses this user without TLS. */
+	readonly tls: boolean;
+}
+
+/** Databases of clones: one slot = one database and one user that can reach nothing else. */
+export interface CloneDatabases {
+	/**
+	 * Makes the slot's database and user unless they are there, and sets a new password: whatever knew the one before is
+	 * locked out. What is in the database stays. @throws PermanentError, TransientError `database_…`
+	 */
+	create(slotId: string): Promise<DatabaseConnection>;
+	/** Ends its connections, drops user and database. Idempotent. @throws TransientError */
+	drop(slotId: string): Promise<void>;
+	/** Slots of which a database or a user is there. */
+	list(): Promise<readonly string[]>;
 }
 
 export type SlotStatus =

@@ -57,29 +57,27 @@ export class KubernetesCloneHost implements CloneHost {
 		this.#options = options;
 	}
 
-	/** @throws PermanentError `bad_slot_id`, `database_not_available`, and those of kubernetes-errors.ts */
+	/** @throws PermanentError `bad_slot_id`, and those of kubernetes-errors.ts */
 	async start(spec: SlotSpec): Promise<void> {
 		const { api, manifests } = this.#options;
 		const slotId = checked(spec.slot_id);
-		if (spec.database === 'mysql') {
-			throw new PermanentError(
-				'database_not_available',
-				'This cluster has no MySQL for clones. Leave "database" out, or set it to "sqlite".',
-			);
-		}
 		const earlier = await api.getJob(slotId);
 		if (earlier !== undefined && jobCondition(earlier, this.#options.clock.now())?.state === 'gone') return;
 		const job =
 			earlier ??
 			(await api.applyJob(
-				cloneJob(manifests, { slotId, database: spec.database, activeDeadlineSeconds: this.#seconds(spec.deadline, undefined) }),
+				cloneJob(manifests, {
+					slotId,
+					database: spec.database === null ? 'sqlite' : 'mysql',
+					activeDeadlineSeconds: this.#seconds(spec.deadline, undefined),
+				}),
 			));
 		const uid = job.metadata?.uid;
 		if (uid === undefined) throw new TransientError('cluster_error', 'The cluster answered without an id for the Job.');
 		const owner = { slotId, uid };
 		await Promise.all([
 			api.applySecret(
-				cloneSecret(manifests, owner, { slot_id: slotId, agent_key: spec.agent_key, url: this.#url(slotId), database: null }),
+				cloneSecret(manifests, owner, { slot_id: slotId, agent_key: spec.agent_key, url: this.#url(slotId), database: spec.database }),
 			),
 			api.applyService(cloneService(manifests, owner)),
 			api.applyIngress(cloneIngress(manifests, owner)),

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { MYSQL_OPTIONS, MYSQL_USAGE, type MysqlSettings, parseMysqlSettings } from './mysql-settings.ts';
 
 export interface ServeSettings {
 	readonly host: string;
@@ -19,6 +20,8 @@ export interface ServeSettings {
 	readonly metrics: boolean;
 	/** A cluster to run the clones on; null: this machine. */
 	readonly kubernetes: KubernetesSettings | null;
+	/** The database server of clones on MySQL; null: none, and no such clones. */
+	readonly mysql: MysqlSettings | null;
 }
 
 export interface KubernetesSettings {
@@ -55,7 +58,7 @@ with --host kubernetes
   --clone-scheme SCHEME    http or https (https)
   --namespace NAME         where clones live (clones)
   --keep-finished N        seconds that a finished clone's Job is kept (120)
-`;
+${MYSQL_USAGE}`;
 
 /** @throws Error whose message lists every fault and the usage. */
 export function parseServeSettings(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): ServeSettings {
@@ -85,6 +88,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 					'clone-scheme': { type: 'string', default: 'https' },
 					namespace: { type: 'string', default: 'clones' },
 					'keep-finished': { type: 'string', default: '120' },
+					...MYSQL_OPTIONS,
 					help: { type: 'boolean', default: false },
 				},
 			}).values;
@@ -133,6 +137,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 		sweepSeconds: integer('sweep-seconds', 1, 3600),
 		metrics: values.metrics === true,
 		kubernetes: values.host === 'kubernetes' ? kubernetes() : null,
+		mysql: parseMysqlSettings(values, environment, faults),
 	};
 	if (values.help === true) throw new Error(USAGE);
 	if (faults.length > 0) throw new Error(`${faults.join('\n')}\n\n${USAGE}`);

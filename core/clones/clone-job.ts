@@ -173,6 +173,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			const request = input(context);
 			const php = nearestPhp(deps.settings.phpVersions, facts.php_version);
 			const coldId = `slot-${job.job_id.slice(job.job_id.indexOf('-') + 1)}`;
+			// Booted slots run on SQLite: a clone on MySQL always starts cold.
 			const fitsWarm = php === deps.settings.warmPhp && request.database === 'sqlite';
 			// A cold slot of an earlier attempt is kept to: a job never holds two.
 			const earlier = await deps.clones.getSlot(coldId);

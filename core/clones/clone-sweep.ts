@@ -1,6 +1,6 @@
 /**
  * What stands behind the TTL schedule: deletes clones past their time, notices clones that died, and removes anything on
- * the host that no live clone owns. Every pass is idempotent and safe beside others.
+ * the host, or among the databases, that no live clone owns. Every pass is idempotent and safe beside others.
  */
 import { sha256Hex } from '../api/digest.ts';
 import { isTerminal } from '../jobs/job.ts';
@@ -27,8 +27,9 @@ export async function sweepClones(deps: CloneSweepDeps, limit = 100): Promise<Cl
 		expired++;
 	}
 
-	// The host's list before the rows: a slot's row is written before it starts, so what is listed has a row by now.
+	// These lists before the rows: a slot's row is written before it starts, so what is listed has a row by now.
 	const onHost = new Set(await deps.host.list());
+	const withDatabase = (await deps.databases?.list()) ?? [];
 	let lost = 0;
 	const owned = new Set<string>();
 	let cursor: string | null = null;
@@ -64,6 +65,11 @@ export async function sweepClones(deps: CloneSweepDeps, limit = 100): Promise<Cl
 	for (const slotId of onHost) {
 		if (known.has(slotId) || (await deps.clones.getSlot(slotId)) !== undefined) continue;
 		await deps.host.remove(slotId);
+		orphans++;
+	}
+	for (const slotId of withDatabase) {
+		if (known.has(slotId) || (await deps.clones.getSlot(slotId)) !== undefined) continue;
+		await deps.databases?.drop(slotId);
 		orphans++;
 	}
 	if (orphans > 0) deps.telemetry.log('warn', 'Removed what no live clone owned.', { orphans });

@@ -24,7 +24,15 @@ export interface SlotFile {
 	/** Base64 of 32 bytes. */
 	readonly agent_key: string;
 	readonly url: string;
-	readonly database: { readonly host: string; readonly name: string; readonly user: string; readonly password: string } | null;
+	/** The clone's own MySQL database; null on SQLite. */
+	readonly database: {
+		readonly host: string;
+		readonly port: number;
+		readonly name: string;
+		readonly user: string;
+		readonly password: string;
+		readonly tls: boolean;
+	} | null;
 }
 
 export const SLOT_FILE = 'slot.json';

@@ -22,7 +22,7 @@ export function slotSpec(fields: Partial<SlotSpec> = {}): SlotSpec {
 		agent_key: randomBytes(32).toString('base64'),
 		deadline: Date.now() + 10 * MINUTE,
 		php_version: '8.4',
-		database: 'sqlite',
+		database: null,
 		...fields,
 	};
 }

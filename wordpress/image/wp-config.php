@@ -39,13 +39,20 @@ $table_prefix = ( static function (): string {
 	foreach ( $names as $name ) {
 		define( $name, $clone['salts'][ $name ] );
 	}
+
+	// `engine` is written by the import's switch: until then the empty template runs, which is SQLite in every clone.
+	$mysql = isset( $clone['engine'], $clone['database'] ) && 'mysql' === $clone['engine'] && is_array( $clone['database'] ) ? $clone['database'] : null;
+	define( 'CLONE_ENGINE', null === $mysql ? 'sqlite' : 'mysql' );
+	define( 'DB_NAME', null === $mysql ? 'wordpress' : (string) $mysql['name'] );
+	define( 'DB_USER', null === $mysql ? '' : (string) $mysql['user'] );
+	define( 'DB_PASSWORD', null === $mysql ? '' : (string) $mysql['password'] );
+	define( 'DB_HOST', null === $mysql ? '' : $mysql['host'] . ':' . (int) $mysql['port'] );
+	if ( null !== $mysql && ! empty( $mysql['tls'] ) ) {
+		define( 'MYSQL_CLIENT_FLAGS', MYSQLI_CLIENT_SSL );
+	}
 	return $clone['table_prefix'];
 } )();
 
-define( 'DB_NAME', 'wordpress' );
-define( 'DB_USER', '' );
-define( 'DB_PASSWORD', '' );
-define( 'DB_HOST', '' );
 define( 'DB_CHARSET', 'utf8mb4' );
 define( 'DB_COLLATE', '' );
 

@@ -67,7 +67,7 @@ export class PlaygroundCloneHost implements CloneHost {
 	}
 
 	async #start(spec: SlotSpec): Promise<void> {
-		if (spec.database === 'mysql') {
+		if (spec.database !== null) {
 			throw new PermanentError(
 				'database_not_available',
 				'Clones on one machine run on SQLite. Leave "database" out, or set it to "sqlite".',

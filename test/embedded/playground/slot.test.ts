@@ -213,7 +213,8 @@ describe('a Playground slot', () => {
 	});
 
 	it('says no to what it cannot do', async () => {
-		await expect(harness.host.start(slotSpec({ database: 'mysql' }))).rejects.toMatchObject({ code: 'database_not_available' });
+		const mysql = { host: 'db', port: 3306, name: 'clone_a', user: 'clone_a', password: 'secret', tls: false };
+		await expect(harness.host.start(slotSpec({ database: mysql }))).rejects.toMatchObject({ code: 'database_not_available' });
 		await expect(harness.host.start(slotSpec({ slot_id: '../outside' }))).rejects.toMatchObject({ code: 'bad_slot_id' });
 		await expect(harness.host.remove('..')).rejects.toMatchObject({ code: 'bad_slot_id' });
 	});

@@ -68,7 +68,7 @@ class Custom_Migrator_Importer {
 		$this->request   = $request;
 		$this->transport = $transport;
 		$this->switch    = $switch;
-		$this->database  = new Custom_Migrator_Staging_Database( $slot );
+		$this->database  = Custom_Migrator_Staging_Database::for_slot( $slot );
 	}
 
 	/**
@@ -113,6 +113,8 @@ class Custom_Migrator_Importer {
 	}
 
 	private function preflight( float $until ): ?float {
+		// What an earlier import of this slot left, when it failed with the database out of reach.
+		$this->database->discard();
 		$pump    = $this->pump();
 		$answers = $pump->call(
 			array(
@@ -207,6 +209,10 @@ class Custom_Migrator_Importer {
 				'left_out'    => array(),
 			);
 		}
+		foreach ( isset( $made['warnings'] ) ? $made['warnings'] : array() as $warning ) {
+			$this->state->warn( $warning );
+		}
+		unset( $made['warnings'] );
 		foreach ( $made as $list => $reasons ) {
 			foreach ( $reasons as $reason ) {
 				$this->state->add(
@@ -235,7 +241,7 @@ class Custom_Migrator_Importer {
 	}
 
 	private function verify( float $until ): ?float {
-		$verifier = new Custom_Migrator_Verifier( $this->database );
+		$verifier = $this->database->verifier();
 		if ( ! $verifier->run( $until ) ) {
 			return 0.0;
 		}
@@ -268,7 +274,7 @@ class Custom_Migrator_Importer {
 	private function finish( float $until ): ?float {
 		unset( $until );
 		$preflight = $this->state->mark( 'preflight' );
-		$finish    = new Custom_Migrator_Site_Finish( $this->database->pdo(), $preflight['table_prefix'], $preflight['wp_version'] );
+		$finish    = new Custom_Migrator_Site_Finish( $this->database, $preflight['table_prefix'], $preflight['wp_version'] );
 		$missing   = $finish->missing_tables();
 		if ( array() !== $missing ) {
 			throw Custom_Migrator_Import_Error::permanent( 'site_incomplete', 'The source has no table ' . implode( ', ', $missing ) . '; a site without it does not run.' );
@@ -302,14 +308,13 @@ class Custom_Migrator_Importer {
 
 	private function switch( float $until ): ?float {
 		unset( $until );
-		$this->database->close();
 		$this->plan = null;
 		if ( ! $this->switch->pending() ) {
 			if ( ! is_dir( $this->slot->staged_content() ) ) {
 				// Ended just before the last crash.
 				return null;
 			}
-			$this->database->forget_progress();
+			$renames = $this->database->ready_to_switch();
 			$core = $this->state->mark( 'core' );
 			$this->switch->begin(
 				array_map( 'base64_decode', $core['replace'] ),
@@ -320,7 +325,9 @@ class Custom_Migrator_Importer {
 					'source_url'   => isset( $this->request['source']['url'] ) ? $this->request['source']['url'] : $this->state->mark( 'preflight' )['home_url'],
 					'access'       => 'public' === $this->request['access'] ? 'public' : 'login',
 					'allow_hosts'  => array_values( $this->request['allow_hosts'] ),
-				)
+					'engine'       => $this->database->engine(),
+				),
+				$renames
 			);
 		}
 		if ( ! $this->switch->go_on() ) {
@@ -332,6 +339,7 @@ class Custom_Migrator_Importer {
 	private function switched( float $until ): ?float {
 		unset( $until );
 		$this->switch->clear_old();
+		$this->database->forget();
 		$this->slot->remove_staged();
 		return null;
 	}

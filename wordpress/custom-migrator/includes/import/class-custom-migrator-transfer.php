@@ -106,7 +106,7 @@ class Custom_Migrator_Transfer {
 		$lanes    = array_values( $index );
 		$rewriter = $this->rewriter();
 		$make     = function ( string $name ) use ( $rewriter ): Custom_Migrator_Table_Writer {
-			return new Custom_Migrator_Table_Writer( $this->database, $name, $rewriter );
+			return $this->database->writer( $name, $rewriter );
 		};
 		$gzip     = ! preg_match( '#^https?://(127\.|localhost|\[::1\])#', $this->request['source']['agent_url'] );
 		foreach ( $this->database->all_progress() as $table ) {

@@ -67,6 +67,13 @@ function clone_image_set_address( string $dir, string $url ): void {
 	$update->execute( array( $url ) );
 }
 
+/**
+ * The clone's own MySQL database as the slot's file names it; null on SQLite.
+ */
+function clone_image_database( array $slot ): ?array {
+	return isset( $slot['database'] ) && is_array( $slot['database'] ) ? $slot['database'] : null;
+}
+
 $clone_dir = getenv( 'CLONE_DIR' );
 if ( ! is_string( $clone_dir ) || ! is_dir( $clone_dir ) ) {
 	clone_image_fail( 'CLONE_DIR names no folder.' );
@@ -108,6 +115,8 @@ if ( ! is_file( $clone_dir . '/clone.json' ) ) {
 				'admin_user'   => null,
 				'php_version'  => PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION,
 				'source_url'   => null,
+				'database'     => clone_image_database( $slot ),
+				'engine'       => 'sqlite',
 			)
 		)
 	);

@@ -9,6 +9,8 @@
 
 declare( strict_types=1 );
 
+/** What the service told this slot; the kubelet brings changes here, within a minute or two. */
+const CLONE_SLOT = '/run/clone/slot.json';
 /** Seconds that one step of an import may take, about. */
 const CLONE_STEP_SECONDS = 10;
 /** Seconds after its time before the clone ends itself: an orderly deletion goes first. Also the most a step is waited for. */
@@ -29,6 +31,19 @@ function clone_drive_read( string $path ): array {
 function clone_drive_expired( string $dir ): bool {
 	$clone = clone_drive_read( $dir . '/clone.json' );
 	return isset( $clone['expires_at'] ) && is_int( $clone['expires_at'] ) && time() > $clone['expires_at'] + CLONE_GRACE_SECONDS;
+}
+
+/**
+ * Takes over a new password of the clone's database: the service sets one whenever it starts the slot again.
+ */
+function clone_drive_refresh_database( string $dir ): void {
+	$slot  = clone_drive_read( CLONE_SLOT );
+	$clone = clone_drive_read( $dir . '/clone.json' );
+	if ( ! isset( $slot['database'] ) || ( isset( $clone['database'] ) && $clone['database'] === $slot['database'] ) ) {
+		return;
+	}
+	require_once $dir . '/system/custom-migrator/includes/import/load.php';
+	( new Custom_Migrator_Slot( $dir ) )->update_clone( array( 'database' => $slot['database'] ) );
 }
 
 /**
@@ -62,6 +77,11 @@ while ( true ) {
 		if ( clone_drive_expired( $clone_dir ) ) {
 			fwrite( STDERR, "The clone's time is up.\n" );
 			exit( 0 );
+		}
+		try {
+			clone_drive_refresh_database( $clone_dir );
+		} catch ( Throwable $error ) {
+			fwrite( STDERR, 'The new password of the database could not be taken over: ' . $error->getMessage() . "\n" );
 		}
 	}
 	clearstatcache();
