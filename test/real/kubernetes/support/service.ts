@@ -1,4 +1,6 @@
 /** The service as `npm start -- --host kubernetes` runs it, as a process of its own, with the worker's rights. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { ApiClient, type CloneResult, type JobView } from '../../../../bin/demo/api-client.ts';
 import { type ServiceProcess, startService } from '../../../../bin/demo/service-process.ts';
 import { testEnvironment } from './environment.ts';
@@ -53,6 +55,18 @@ export async function runService(dataDir: string, more: Readonly<Record<string, 
 			return job.result;
 		},
 	};
+}
+
+/** The slot that a clone has, by the service's own store. */
+export function slotOfClone(dataDir: string, cloneId: string): string {
+	const db = new DatabaseSync(join(dataDir, 'service.sqlite'), { readOnly: true, timeout: 5000 });
+	try {
+		const row = db.prepare('SELECT slot_id FROM clones WHERE clone_id = ?').get(cloneId);
+		if (typeof row?.slot_id !== 'string') throw new Error(`${cloneId} has no slot.`);
+		return row.slot_id;
+	} finally {
+		db.close();
+	}
 }
 
 /** Waits until `check` holds; the test's own time limit ends it otherwise. */
