@@ -35,9 +35,14 @@ export interface RunningService {
 	clone(body: Readonly<Record<string, unknown>>): Promise<CloneResult>;
 }
 
-export async function runService(dataDir: string, more: Readonly<Record<string, string>> = {}): Promise<RunningService> {
+/** @param flags options without a value */
+export async function runService(
+	dataDir: string,
+	more: Readonly<Record<string, string>> = {},
+	flags: readonly string[] = [],
+): Promise<RunningService> {
 	const log: string[] = [];
-	const process = await startService(dataDir, kubernetesArgs(more), (line) => log.push(line));
+	const process = await startService(dataDir, [...kubernetesArgs(more), ...flags], (line) => log.push(line));
 	const api = new ApiClient(process.url, process.token);
 	const run = async (method: string, path: string, body?: unknown): Promise<JobView> => {
 		const accepted = await api.call<{ job_id: string }>(method, path, body);
