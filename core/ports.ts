@@ -201,7 +201,7 @@ export interface CloneDatabases {
 
 export type SlotStatus =
 	/** `waiting`: why it takes longer than a start takes, for people. */
-	| { readonly state: 'starting'; readonly waiting?: ErrorInfo }
+	| { readonly state: 'starting'; readonly waiting?: ErrorInfo /** As below. */; readonly outdated?: boolean }
 	| {
 			readonly state: 'ready';
 			readonly endpoint: CloneEndpoint;
@@ -209,9 +209,25 @@ export type SlotStatus =
 			readonly wp_version: string;
 			/** The host's own deadline, where it is known without asking further. */
 			readonly deadline?: Millis;
+			/** Made from an older image, or other settings, than a slot that is started now. */
+			readonly outdated?: boolean;
 	  }
 	/** Ended, by whatever means; `reason` in words. `code`: what a job that waited for it fails with, when not `clone_lost`. */
 	| { readonly state: 'gone'; readonly reason: string; readonly code?: string };
+
+/** What a host has, without looking at each. */
+export interface HostedSlot {
+	readonly slot_id: string;
+	/** Known to run and to answer. When false, `status` has to be asked what it is. */
+	readonly ready: boolean;
+}
+
+/** The way to a slot by its clone's name. */
+export interface SlotRoute {
+	readonly endpoint: CloneEndpoint;
+	/** Whether it is known to lead to the slot already; it may take a moment. Ask again until then. */
+	readonly reached: boolean;
+}
 
 /** Runs clones: one slot = one WordPress with the agent, booted and empty until it is told to import. */
 export interface CloneHost {
@@ -222,8 +238,15 @@ export interface CloneHost {
 	extend(slotId: string, deadline: Millis): Promise<boolean>;
 	/** Ends it and removes everything it had. Idempotent. Resolves when it is gone. */
 	remove(slotId: string): Promise<void>;
-	/** Ids of everything on this host, running or left over. */
-	list(): Promise<readonly string[]>;
+	/**
+	 * Gives a ready slot a second address, by its clone's name, where this host has names; elsewhere the answer is the
+	 * slot's own address. Idempotent; the slot's own address stays. Gone with the slot.
+	 * @param name a DNS label of at most 40 characters, unique among live clones; never a slot's id
+	 * @returns undefined when the slot is gone
+	 */
+	route(slotId: string, name: string): Promise<SlotRoute | undefined>;
+	/** Everything on this host, running or left over. */
+	list(): Promise<readonly HostedSlot[]>;
 }
 
 export interface SourceCredentials {

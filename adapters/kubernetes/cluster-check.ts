@@ -11,7 +11,7 @@ import type { CloneApi } from './clone-api.ts';
  */
 export async function checkCluster(api: CloneApi, manifests: CloneManifestSettings): Promise<void> {
 	const slotId = 'slot-check';
-	await api.listJobNames();
+	await api.listJobs();
 	await api.listPods(slotId);
 	await api.listJobEvents(slotId);
 	await api.getJob(slotId);

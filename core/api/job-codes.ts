@@ -80,6 +80,7 @@ export const OPERATOR_CODES: Readonly<Record<string, string>> = {
 	bad_agent_key: 'A key that we made is not one. Report it.',
 	bad_database_prefix: "The databases' prefix has small letters and digits, a letter first, at most ten.",
 	bad_owner_name: "An owner's name has letters, digits, dots, dashes and underscores only.",
+	bad_clone_name: 'The clone has a name that cannot be a host name. Report it.',
 	bad_slot_id: 'A slot has a name that we would not give. Report it.',
 	cluster_certificate: "The cluster's certificate is another's. Check the authority in the kubeconfig.",
 	cluster_forbidden: "The service lacks a right in the cluster; the message names it. Bind it to the Role of the platform's manifests.",

@@ -11,6 +11,8 @@ const environmentSchema = z.object({
 	systemNamespace: z.string(),
 	/** The clone image, there already or pullable. */
 	image: z.string(),
+	/** Another one that can be used in its place; it may be the same by another name. */
+	nextImage: z.string(),
 	phpVersion: z.string(),
 	wpVersion: z.string(),
 	/** `{slot}.{domain}` leads to the ingress, by plain HTTP on port 80. */

@@ -320,6 +320,7 @@ class Custom_Migrator_Importer {
 				array_map( 'base64_decode', $core['replace'] ),
 				array_map( 'base64_decode', $core['remove'] ),
 				array(
+					'url'          => $this->request['target']['url'],
 					'table_prefix' => $this->state->mark( 'preflight' )['table_prefix'],
 					'admin_user'   => $this->state->get( 'facts' )['username'],
 					'source_url'   => isset( $this->request['source']['url'] ) ? $this->request['source']['url'] : $this->state->mark( 'preflight' )['home_url'],
