@@ -7,7 +7,7 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, type KMSClient } from '@aws-sdk/client-kms';
-import { SealError } from '../../core/errors.ts';
+import { SealError, TransientError } from '../../core/errors.ts';
 import type { Clock, SecretBox } from '../../core/ports.ts';
 import { asked, nameOf } from './aws-errors.ts';
 
@@ -48,7 +48,9 @@ export class KmsSecretBox implements SecretBox {
 		const { Plaintext: key, CiphertextBlob: sealedKey } = await asked('kms:GenerateDataKey', () =>
 			client.send(new GenerateDataKeyCommand({ KeyId: keyId, KeySpec: 'AES_256', EncryptionContext: forKms(context) })),
 		);
-		if (key === undefined || sealedKey === undefined) throw new SealError('KMS answered without a data key.');
+		if (key === undefined || sealedKey === undefined) {
+			throw new TransientError('aws_unavailable', 'KMS answered without a data key.');
+		}
 		const keyBytes = Buffer.from(key);
 		const head = Buffer.alloc(LENGTH_BYTES);
 		head.writeUInt16BE(sealedKey.length);

@@ -19,9 +19,6 @@ export const TABLE_INDEXES = [
 	{ indexName: 'gsi2', partitionKey: 'gsi2pk', sortKey: 'gsi2sk' },
 ] as const;
 
-export const OWNER_INDEX = 'gsi1';
-export const DUE_INDEX = 'gsi2';
-
 /** Epoch seconds after which DynamoDB may remove an item. Nothing depends on when it does. */
 export const TTL_ATTRIBUTE = 'ttl';
 

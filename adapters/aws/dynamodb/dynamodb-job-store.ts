@@ -177,10 +177,11 @@ function indexKeys(job: Job): Item {
 /** @param least the row that was in the way: progress and time are not written lower than there */
 function saveChange(jobId: string, fence: number, patch: JobPatch, lease: Lease, least: Item | undefined): Change {
 	const fields = patchAttributes(patch);
-	const progress = patch.progress === undefined ? undefined : Math.max(patch.progress, least === undefined ? 0 : number(least, 'progress'));
+	const atLeast = (name: string, value: number): number => (least === undefined ? value : Math.max(value, number(least, name)));
+	const progress = patch.progress === undefined ? undefined : atLeast('progress', patch.progress);
 	// A bare renewal is no news to the caller: updated_at stays.
 	const isNews = Object.values(fields).some((value) => value !== undefined);
-	const updatedAt = isNews ? Math.max(lease.now, least === undefined ? 0 : number(least, 'updated_at')) : undefined;
+	const updatedAt = isNews ? atLeast('updated_at', lease.now) : undefined;
 	return {
 		set: {
 			...fields,

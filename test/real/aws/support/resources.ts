@@ -5,12 +5,13 @@ import {
 	CreateTableCommand,
 	DynamoDBClient,
 	type GlobalSecondaryIndex,
+	UpdateTimeToLiveCommand,
 	waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { CreateScheduleGroupCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { TABLE_INDEXES, TABLE_KEYS } from '../../../../adapters/aws/table-schema.ts';
+import { TABLE_INDEXES, TABLE_KEYS, TTL_ATTRIBUTE } from '../../../../adapters/aws/table-schema.ts';
 import type { Emulator } from './emulator.ts';
 
 export const clientOptions = (emulator: Pick<Emulator, 'url' | 'region'>) => ({
@@ -39,6 +40,9 @@ export async function createTable(client: DynamoDBClient): Promise<string> {
 		}),
 	);
 	await waitUntilTableExists({ client, maxWaitTime: 30, minDelay: 1 }, { TableName });
+	await client.send(
+		new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification: { AttributeName: TTL_ATTRIBUTE, Enabled: true } }),
+	);
 	return TableName;
 }
 
