@@ -37,10 +37,12 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 };
 
 const MEASURE = `const start = performance.now();
+const before = process.cpuUsage();
 const { handler } = await import(process.argv[1]);
-const took = performance.now() - start;
+const ms = performance.now() - start;
+const { user, system } = process.cpuUsage(before);
 if (typeof handler !== 'function') throw new Error('no handler');
-console.log(took);
+console.log(JSON.stringify({ ms, cpuMs: (user + system) / 1000 }));
 process.exit(0);`;
 
 interface Bundle {
@@ -58,12 +60,15 @@ export async function run(): Promise<Record<string, number | boolean>> {
 		const rows: Record<string, string | number>[] = [];
 		for (const [name, { entry }] of Object.entries(LAMBDA_BUNDLES)) {
 			const bundle = await bundled(entry, join(folder, name, 'index.mjs'));
-			const times = Array.from({ length: PROCESSES }, () => importMs(bundle.file));
+			const imports = Array.from({ length: PROCESSES }, () => importTime(bundle.file));
+			const times = imports.map(({ ms }) => ms);
+			const cpu = imports.map(({ cpuMs }) => cpuMs);
 			const kubernetes = [...bundle.packages].some((one) => one.startsWith('@kubernetes/'));
 			figures[`${name}_kb`] = kb(bundle.bytes);
 			figures[`${name}_beyond_sdk_kb`] = kb(bundle.bytes - bundle.sdk);
 			figures[`${name}_import_ms_p50`] = round(percentile(times, 0.5), 0);
 			figures[`${name}_import_ms_max`] = round(Math.max(...times), 0);
+			figures[`${name}_import_cpu_ms_p50`] = round(percentile(cpu, 0.5), 0);
 			figures[`${name}_has_kubernetes_client`] = kubernetes;
 			rows.push({
 				bundle: name,
@@ -72,6 +77,7 @@ export async function run(): Promise<Record<string, number | boolean>> {
 				'kb beyond the AWS SDK': kb(bundle.bytes - bundle.sdk),
 				'import ms p50': round(percentile(times, 0.5), 0),
 				'import ms max': round(Math.max(...times), 0),
+				'own CPU ms p50': round(percentile(cpu, 0.5), 0),
 				'Kubernetes client': kubernetes ? 'yes' : 'no',
 			});
 		}
@@ -117,10 +123,10 @@ async function bundled(entry: string, file: string): Promise<Bundle> {
 }
 
 /** In a process of its own, with the time that Node itself takes to start left out. */
-function importMs(file: string): number {
+function importTime(file: string): { ms: number; cpuMs: number } {
 	const run = spawnSync(process.execPath, ['--input-type=module', '-e', MEASURE, file], { env: { ...ENVIRONMENT }, encoding: 'utf8' });
 	if (run.status !== 0) throw new Error(`The bundle ${file} cannot be imported: ${run.stderr}`);
-	return Number(run.stdout.trim().split('\n').at(-1));
+	return JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '') as { ms: number; cpuMs: number };
 }
 
 const kb = (bytes: number): number => round(bytes / 1024, 1);

@@ -18,6 +18,8 @@ export interface JobDeadlinesOptions {
 	readonly token: () => Promise<string>;
 	readonly namespace: string;
 	readonly clock: Clock;
+	/** Whose certificate it has, where that is not the endpoint's host. */
+	readonly serverName?: string;
 	/** @default 10 000 */
 	readonly timeoutMs?: number;
 }
@@ -28,7 +30,7 @@ const MOST_BYTES = 1024 * 1024;
 /** @throws (its `extend`) PermanentError `bad_slot_id`, `cluster_forbidden`; TransientError `cluster_*` */
 export function jobDeadlines(options: JobDeadlinesOptions): Pick<CloneHost, 'extend'> {
 	const { server, caData, token, namespace, clock, timeoutMs = 10_000 } = options;
-	const agent = new Agent({ keepAlive: true, ca: Buffer.from(caData, 'base64'), timeout: 60_000 });
+	const agent = new Agent({ keepAlive: true, ca: Buffer.from(caData, 'base64'), servername: options.serverName });
 
 	/** @returns the Job; undefined when there is none */
 	async function ask(method: 'GET' | 'PATCH', slotId: string, body?: object): Promise<V1Job | undefined> {

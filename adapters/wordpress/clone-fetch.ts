@@ -26,7 +26,7 @@ export function createCloneFetch(domain: string): GuardedFetch {
 					const limits = { ...LIMITS, maxBytes: wanted.maxBytes ?? LIMITS.maxBytes };
 					resolve(new GuardedResponse(url, { statusCode: body.statusCode ?? 0, headers: body.headers, body }, limits));
 				});
-				sent.once('error', (cause) => reject(fetchError(cause, LIMITS.maxHeaderBytes)));
+				sent.once('error', (cause) => reject(fetchError(end.aborted ? end.reason : cause, LIMITS.maxHeaderBytes)));
 				sent.end(wanted.body);
 			});
 		},

@@ -79,12 +79,14 @@ const consumerSchema = z.object({
 	CONCURRENCY: z.coerce.number().int().min(1).max(64).default(4),
 	/** Between SIGTERM and the kill, seconds: the pod's terminationGracePeriodSeconds. */
 	DRAIN_SECONDS: z.coerce.number().int().min(5).max(3600).default(30),
+	/** Where custom-migrator lies; beside the program unless given. */
+	PLUGIN_FOLDER: z.string().optional(),
 });
 
 export type ApiEnvironment = z.infer<typeof apiSchema>;
 export type WorkerEnvironment = z.infer<typeof workerSchema>;
 export type ConsumerEnvironment = z.infer<typeof consumerSchema>;
-export type CommonEnvironment = Omit<ConsumerEnvironment, keyof typeof clones | 'CONCURRENCY' | 'DRAIN_SECONDS'>;
+export type CommonEnvironment = Omit<ConsumerEnvironment, keyof typeof clones | 'CONCURRENCY' | 'DRAIN_SECONDS' | 'PLUGIN_FOLDER'>;
 
 /** @throws Error that names every variable that is missing or wrong */
 export const parseApiEnvironment = (environment: Environment): ApiEnvironment => parse(apiSchema, environment);

@@ -15,7 +15,7 @@ import type { AwsParts } from './aws-parts.ts';
 import { clusterToken } from './cluster-token.ts';
 import type { ConsumerEnvironment } from './environment.ts';
 
-export type WorkerPartsEnvironment = Omit<ConsumerEnvironment, 'CONCURRENCY' | 'DRAIN_SECONDS'>;
+export type WorkerPartsEnvironment = Omit<ConsumerEnvironment, 'CONCURRENCY' | 'DRAIN_SECONDS' | 'PLUGIN_FOLDER'>;
 
 /** @param pluginFolder where custom-migrator lies, for sites that do not have it */
 export function workerParts(parts: AwsParts, environment: WorkerPartsEnvironment, pluginFolder: string) {

@@ -69,6 +69,8 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 	readonly #options: SqsConsumerOptions;
 	/** By receipt: until when the message is ours, ms since the epoch. */
 	readonly #held = new Map<string, number>();
+	/** By job: the trace that its message came with. */
+	readonly #traceHeaders = new Map<string, string>();
 	readonly #closing = new AbortController();
 
 	constructor(options: SqsConsumerOptions) {
@@ -87,7 +89,7 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 					MaxNumberOfMessages: Math.max(1, Math.min(MOST_MESSAGES, max)),
 					VisibilityTimeout: visibilitySeconds,
 					WaitTimeSeconds: Math.min(LONGEST_WAIT, this.#options.waitSeconds ?? LONGEST_WAIT),
-					MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+					MessageSystemAttributeNames: ['ApproximateReceiveCount', 'AWSTraceHeader'],
 				}),
 				{ abortSignal: this.#closing.signal },
 			);
@@ -106,17 +108,18 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 				continue;
 			}
 			this.#held.set(receipt, clock.now() + 1000 * visibilitySeconds);
+			if (attributes?.AWSTraceHeader !== undefined) this.#traceHeaders.set(jobId, attributes.AWSTraceHeader);
 			messages.push({ job_id: jobId, receipt, receive_count: Number(attributes?.ApproximateReceiveCount ?? 1) });
 		}
 		return messages;
 	}
 
 	async acknowledge(message: QueueMessage): Promise<void> {
-		if (this.#letGo(message.receipt)) await this.#delete(message.receipt);
+		if (this.#letGo(message)) await this.#delete(message.receipt);
 	}
 
 	async release(message: QueueMessage, delaySeconds: number): Promise<void> {
-		if (this.#letGo(message.receipt)) await this.#changeVisibility(message.receipt, delay(delaySeconds));
+		if (this.#letGo(message)) await this.#changeVisibility(message.receipt, delay(delaySeconds));
 	}
 
 	/** Keeps a message invisible to others for so long from now. @returns false when it is not ours any more */
@@ -129,6 +132,11 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 		if (extended && this.#held.has(message.receipt)) this.#held.set(message.receipt, asking + 1000 * visibilitySeconds);
 		if (!extended) this.#held.delete(message.receipt);
 		return extended;
+	}
+
+	/** The trace that the message in hand of this job came with. */
+	traceHeader(jobId: string): string | undefined {
+		return this.#traceHeaders.get(jobId);
 	}
 
 	async depth(): Promise<number> {
@@ -151,9 +159,10 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 	}
 
 	/** @returns whether it was still ours */
-	#letGo(receipt: string): boolean {
-		const until = this.#held.get(receipt) ?? 0;
-		this.#held.delete(receipt);
+	#letGo(message: QueueMessage): boolean {
+		const until = this.#held.get(message.receipt) ?? 0;
+		this.#held.delete(message.receipt);
+		this.#traceHeaders.delete(message.job_id);
 		return until > this.#options.clock.now();
 	}
 

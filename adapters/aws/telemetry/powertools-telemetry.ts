@@ -35,6 +35,7 @@ export function createPowertoolsTelemetry(options: PowertoolsTelemetryOptions): 
 	const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: service });
 	// Powertools counts by service too unless told not to; then no metric would have the stage alone.
 	metrics.clearDefaultDimensions();
+	metrics.setDefaultDimensions({ stage });
 	return {
 		logger,
 		log(level, message, fields) {
@@ -42,8 +43,8 @@ export function createPowertoolsTelemetry(options: PowertoolsTelemetryOptions): 
 			logger[level](message, { ...fields, ...(traceId === undefined ? {} : { trace_id: traceId }) });
 		},
 		metric(name, value, unit, dimensions = {}) {
-			metrics.addDimensions({ stage });
-			if (Object.keys(dimensions).length > 0) metrics.addDimensions({ stage, ...dimensions });
+			// Two sets: the stage alone, and the stage with these.
+			if (Object.keys(dimensions).length > 0) metrics.addDimensions({}).addDimensions(dimensions);
 			metrics.addMetric(name, UNITS[unit], value);
 			metrics.publishStoredMetrics();
 		},

@@ -40,9 +40,7 @@ export async function createTable(client: DynamoDBClient): Promise<string> {
 		}),
 	);
 	await waitUntilTableExists({ client, maxWaitTime: 30, minDelay: 1 }, { TableName });
-	await client.send(
-		new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification: { AttributeName: TTL_ATTRIBUTE, Enabled: true } }),
-	);
+	await client.send(new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification: { AttributeName: TTL_ATTRIBUTE, Enabled: true } }));
 	return TableName;
 }
 
