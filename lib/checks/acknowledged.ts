@@ -1,0 +1,2 @@
+import type { IConstruct } from 'constructs';
+export function acknowledgeKnownFindings(_root: IConstruct): void {}
