@@ -19,20 +19,29 @@ export interface StageStacks {
 
 /** @param ambient where the CLI's credentials lead, for a stage that names no account or region of its own */
 export function addStacks(app: App, config: AppConfig, ambient: Environment): void {
-	if (config.pipeline === null) for (const stage of config.stages) addStage(app, stage, ambient);
-	else new PipelineStack(app, 'wp-clone-pipeline', { env: ambient, pipeline: config.pipeline, stages: config.stages, addStage });
+	const { pipeline, stages } = config;
+	if (pipeline === null) for (const stage of stages) addStage(app, stage, ambient);
+	else {
+		// It lives where its last stage does.
+		const env = environmentOf(stages.at(-1), ambient);
+		new PipelineStack(app, 'wp-clone-pipeline', { env, pipeline, stages, addStage });
+	}
 	app.node.addValidation({ validate: () => openRouteFaults(app) });
 	acknowledgeKnownFindings(app);
 	Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 }
 
+function environmentOf(config: StageConfig | undefined, ambient: Environment): Environment {
+	return { account: config?.account ?? ambient.account, region: config?.region ?? ambient.region };
+}
+
 /** Data, then Cluster, then Service. */
 export function addStage(scope: Construct, config: StageConfig, ambient: Environment): StageStacks {
 	const names = namesOf(config);
-	const env = { account: config.account ?? ambient.account, region: config.region ?? ambient.region };
+	const env = environmentOf(config, ambient);
 	const data = new DataStack(scope, names.data, { stackName: names.data, env, config });
 	const cluster = new ClusterStack(scope, names.cluster, { stackName: names.cluster, env, config, data });
 	const service = new ServiceStack(scope, names.service, { stackName: names.service, env, config, data, cluster });
-	service.addDependency(cluster, 'the cluster and the image must be there');
+	service.addStackDependency(cluster, 'the cluster and the image must be there');
 	return { data, cluster, service };
 }

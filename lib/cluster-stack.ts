@@ -1,4 +1,4 @@
-import { CfnOutput, Stack, type StackProps, Tags } from 'aws-cdk-lib';
+import { CfnOutput, Fn, Stack, type StackProps, Tags } from 'aws-cdk-lib';
 import type { Vpc } from 'aws-cdk-lib/aws-ec2';
 import type { Cluster } from 'aws-cdk-lib/aws-eks-v2';
 import type { Construct } from 'constructs';
@@ -32,18 +32,20 @@ export class ClusterStack extends Stack {
 	/** Only with `worker: "eks"`. */
 	readonly scaler: QueueScaler | null;
 
+	readonly #zones: readonly string[];
+
 	constructor(scope: Construct, id: string, props: ClusterStackProps) {
 		super(scope, id, { description: 'WordPress clones: where they run', ...props });
 		Tags.of(this).add('application', PRODUCT);
 		const { config, data } = props;
 		const names = namesOf(config);
+		this.#zones = config.availabilityZones?.split(',') ?? [0, 1].map((index) => Fn.select(index, Fn.getAzs()));
 
 		this.vpc = new Network(this, 'Network', { cidr: config.vpcCidr, natGateways: config.natGateways, logs: data.logs }).vpc;
 		const { vpc } = this;
 		const controlPlane = new ControlPlane(this, 'ControlPlane', {
 			name: names.eksCluster,
 			vpc,
-			key: data.key,
 			systemInstance: config.systemInstance,
 			adminRoleArn: config.adminRoleArn,
 		});
@@ -80,6 +82,11 @@ export class ClusterStack extends Stack {
 				? new QueueScaler(this, 'Scaler', { ...common, queueName: names.jobQueue, logRetention: config.logRetentionDays })
 				: null;
 		this.#say(names.eksCluster);
+	}
+
+	/** Never looked up: the same template with and without credentials. */
+	override get availabilityZones(): string[] {
+		return [...this.#zones];
 	}
 
 	#say(clusterName: string): void {

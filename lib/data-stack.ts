@@ -29,7 +29,7 @@ export class DataStack extends Stack {
 		super(scope, id, { terminationProtection: true, description: 'WordPress clones: what is kept', ...props });
 		Tags.of(this).add('application', PRODUCT);
 		this.key = new Key(this, 'Key', {
-			description: 'Seals the passwords of sources and targets; encrypts the table, the backups and the secrets of the cluster.',
+			description: 'Seals the passwords of sources and targets; encrypts the table and the backups.',
 			enableKeyRotation: true,
 			removalPolicy: RemovalPolicy.RETAIN,
 		});

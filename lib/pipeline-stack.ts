@@ -66,6 +66,8 @@ export class PipelineStack extends Stack {
 				],
 			});
 		}
+		// Now rather than at synth: the checks look at what is there.
+		pipeline.buildPipeline();
 	}
 }
 

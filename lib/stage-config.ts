@@ -76,6 +76,12 @@ const OPTIONAL = {
 	/** One is cheaper; two survive the loss of an availability zone. */
 	natGateways: whole(1, 2, 1).default(1),
 	vpcCidr: text(/^10\.\d{1,3}\.0\.0\/16$/, 'a private network of 65,536 addresses', '10.0.0.0/16').default('10.0.0.0/16'),
+	/** The two zones, where the region's first two cannot have an EKS control plane (use1-az3, usw1-az2, cac1-az3). */
+	availabilityZones: text(
+		/^[a-z]{2}(-[a-z]+)+-\d[a-z],[a-z]{2}(-[a-z]+)+-\d[a-z]$/,
+		'two zones of the region with a comma between',
+		'us-east-1b,us-east-1c',
+	).optional(),
 	/** Who may use kubectl besides the deployment itself. */
 	adminRoleArn: text(
 		/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/,
@@ -167,7 +173,9 @@ function stageName(given: unknown, overrides: Readonly<Record<string, unknown>>,
 }
 
 function stageOverrides(given: unknown, faults: string[]): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
-	const parsed = z.record(z.string(), z.record(z.string(), z.unknown())).safeParse(given ?? {});
+	const parsed = z
+		.record(z.string(), z.record(z.string(), z.unknown()))
+		.safeParse(typeof given === 'string' ? parsedJson(given) : (given ?? {}));
 	if (!parsed.success) {
 		faults.push(`stages: must be an object of objects, not ${show(given)}. Example: {"staging": {"domain": "staging-clones.example.com"}}`);
 		return {};
@@ -179,6 +187,15 @@ function stageOverrides(given: unknown, faults: string[]): Readonly<Record<strin
 		for (const name of Object.keys(settings)) if (!known.has(name)) faults.push(`stages.${stage}: ${unknown(name, known)}`);
 	}
 	return parsed.data;
+}
+
+/** `-c` gives text, also where JSON was meant. */
+function parsedJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return text;
+	}
 }
 
 function readPipeline(own: Readonly<Record<string, unknown>>, faults: string[]): PipelineSettings | null {
@@ -218,5 +235,5 @@ function unknown(name: string, known: ReadonlySet<string>): string {
 }
 
 function show(value: unknown): string {
-	return JSON.stringify(value)?.slice(0, 80) ?? String(value);
+	return String(JSON.stringify(value)).slice(0, 80);
 }

@@ -28,14 +28,11 @@ import {
 	NodegroupAmiType,
 } from 'aws-cdk-lib/aws-eks-v2';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct, type IDependable } from 'constructs';
 
 export interface ControlPlaneProps {
 	readonly name: string;
 	readonly vpc: Vpc;
-	/** Encrypts the Secrets: the keys of the clones' agents. */
-	readonly key: IKey;
 	readonly systemInstance: string;
 	readonly adminRoleArn: string | undefined;
 }
@@ -60,8 +57,8 @@ export class ControlPlane extends Construct {
 			defaultCapacityType: DefaultCapacityType.NODEGROUP,
 			defaultCapacity: 0,
 			bootstrapClusterCreatorAdminPermissions: false,
+			// Without a key of its own: since 1.28 EKS encrypts all that the API server stores with one of AWS's.
 			clusterLogging: Object.values(ClusterLoggingTypes),
-			secretsEncryptionKey: props.key,
 			kubectlProviderOptions: { kubectlLayer: new KubectlV36Layer(this, 'Kubectl') },
 		});
 		if (props.adminRoleArn !== undefined) {

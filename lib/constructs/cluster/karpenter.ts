@@ -76,11 +76,17 @@ export class Karpenter extends Construct {
 	}
 
 	#interruptionQueue(): Queue {
+		const unread = new Queue(this, 'InterruptionsUnread', {
+			encryption: QueueEncryption.SQS_MANAGED,
+			enforceSSL: true,
+			retentionPeriod: Duration.days(4),
+		});
 		const queue = new Queue(this, 'Interruptions', {
 			encryption: QueueEncryption.SQS_MANAGED,
 			enforceSSL: true,
 			// An announcement that is five minutes old is of no use.
 			retentionPeriod: Duration.minutes(5),
+			deadLetterQueue: { queue: unread, maxReceiveCount: 5 },
 		});
 		for (const [name, { source, detailType }] of Object.entries(ANNOUNCEMENTS)) {
 			new Rule(this, name, { eventPattern: { source: [source], detailType: [detailType] }, targets: [new SqsQueue(queue)] });

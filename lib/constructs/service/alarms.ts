@@ -1,15 +1,7 @@
 /** What wakes somebody. How to force each one, and what to do when it sounds, is in docs/runbook.md. */
 import { Duration } from 'aws-cdk-lib';
 import type { RestApi as GatewayApi } from 'aws-cdk-lib/aws-apigateway';
-import {
-	Alarm,
-	type AlarmProps,
-	ComparisonOperator,
-	MathExpression,
-	Metric,
-	Stats,
-	TreatMissingData,
-} from 'aws-cdk-lib/aws-cloudwatch';
+import { Alarm, type AlarmProps, ComparisonOperator, MathExpression, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Topic } from 'aws-cdk-lib/aws-sns';

@@ -1,5 +1,14 @@
 import { Aws, CfnOutput, Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { AccountRecovery, FeaturePlan, Mfa, OAuthScope, ResourceServerScope, UserPool, UserPoolClient } from 'aws-cdk-lib/aws-cognito';
+import {
+	AccountRecovery,
+	FeaturePlan,
+	Mfa,
+	OAuthScope,
+	ResourceServerScope,
+	StandardThreatProtectionMode,
+	UserPool,
+	UserPoolClient,
+} from 'aws-cdk-lib/aws-cognito';
 import { Construct } from 'constructs';
 import type { StageNames } from '../../names.ts';
 
@@ -23,7 +32,9 @@ export class CallerPool extends Construct {
 			mfa: Mfa.OPTIONAL,
 			mfaSecondFactor: { otp: true, sms: false },
 			passwordPolicy: { minLength: 12, requireDigits: true, requireLowercase: true, requireUppercase: true, requireSymbols: true },
-			featurePlan: FeaturePlan.ESSENTIALS,
+			featurePlan: FeaturePlan.PLUS,
+			// Refuses passwords that are known to have leaked, and log-ins that look stolen.
+			standardThreatProtectionMode: StandardThreatProtectionMode.FULL_FUNCTION,
 			deletionProtection: true,
 			removalPolicy: RemovalPolicy.RETAIN,
 		});

@@ -70,7 +70,7 @@ export class RestApi extends Construct {
 	}
 
 	#routes({ handler, callers }: RestApiProps): void {
-		const integration = new LambdaIntegration(handler, { timeout: API_TIMEOUT, allowTestInvoke: false, scopePermissionToMethod: false });
+		const integration = new LambdaIntegration(handler, { timeout: API_TIMEOUT, scopePermissionToMethod: false });
 		const closed = callers === null ? { authorizationType: AuthorizationType.IAM } : this.#tokens(callers);
 		for (const id of OPERATION_IDS) {
 			const { method, paths, open } = OPERATIONS[id];
