@@ -4,6 +4,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import type { Construct } from 'constructs';
 import { acknowledgeKnownFindings } from './checks/acknowledged.ts';
 import { openRouteFaults } from './checks/open-routes.ts';
+import { widePermissionFaults } from './checks/star-resources.ts';
 import { ClusterStack } from './cluster-stack.ts';
 import { DataStack } from './data-stack.ts';
 import { namesOf } from './names.ts';
@@ -26,7 +27,7 @@ export function addStacks(app: App, config: AppConfig, ambient: Environment): vo
 		const env = environmentOf(stages.at(-1), ambient);
 		new PipelineStack(app, 'wp-clone-pipeline', { env, pipeline, stages, addStage });
 	}
-	app.node.addValidation({ validate: () => openRouteFaults(app) });
+	app.node.addValidation({ validate: () => [...openRouteFaults(app), ...widePermissionFaults(app)] });
 	acknowledgeKnownFindings(app);
 	Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 }
