@@ -28,7 +28,7 @@ describe.each(['7.4', '8.4'])('several calls in one, on PHP %s', (php) => {
 	afterAll(() => source.site.stop());
 	const batch = async (args: unknown): Promise<{ parts: readonly Part[]; payload: Buffer }> => {
 		const { data, payload } = await source.agent.call('batch', args);
-		return { parts: data.parts as readonly Part[], payload };
+		return { parts: data.parts as unknown as readonly Part[], payload };
 	};
 
 	test.each([false, true])('each answers what it answers alone, compressed: %s', async (gzip) => {
