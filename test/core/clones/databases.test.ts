@@ -55,6 +55,7 @@ function world() {
 				? { state: 'ready', endpoint: { url: 'https://slot.test', ref: SLOT }, php_version: '8.4', wp_version: '7.1.1' }
 				: { state: 'gone', reason: 'it crashed', code: 'clone_crashing' },
 		extend: async () => true,
+		route: async () => ({ endpoint: { url: 'https://slot.test', ref: SLOT }, reached: true }),
 		async remove(slotId) {
 			order.push(`remove ${slotId}`);
 		},
