@@ -1,4 +1,5 @@
 /** `--mysql`: the server that clones with `database: "mysql"` share. */
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 
 export interface MysqlSettings {
@@ -63,17 +64,20 @@ export function parseMysqlSettings(
 	if (url.password !== '')
 		faults.push(`--mysql holds a password, which others would see: give it in ${MYSQL_PASSWORD} or --mysql-password-file.`);
 	if (!/^[a-z][a-z0-9]{0,9}$/.test(prefix)) faults.push('The prefix in --mysql has small letters and digits, a letter first, at most ten.');
+	const host = url.hostname.replace(/^\[|\]$/g, '');
+	const ca = typeof caFile === 'string' ? resolve(caFile) : null;
+	const tls = values['mysql-tls'] === true || ca !== null;
+	if (tls && isIP(host) !== 0) faults.push('With --mysql-tls the server is called by its name: an address is in no certificate.');
 	const value = environment[MYSQL_PASSWORD];
 	if ((value === undefined || value === '') && typeof file !== 'string') {
 		faults.push(`--mysql needs a password: in ${MYSQL_PASSWORD} or --mysql-password-file.`);
 	}
 	return {
-		host: url.hostname.replace(/^\[|\]$/g, ''),
+		host,
 		port: url.port === '' ? 3306 : Number(url.port),
 		user: decodeURIComponent(url.username),
 		prefix,
 		password: typeof file === 'string' ? { file: resolve(file) } : { value: value ?? '' },
-		tls:
-			values['mysql-tls'] === true || typeof caFile === 'string' ? { caFile: typeof caFile === 'string' ? resolve(caFile) : null } : null,
+		tls: tls ? { caFile: ca } : null,
 	};
 }

@@ -40,14 +40,14 @@ describe('--mysql', () => {
 		const full = [
 			...KUBERNETES,
 			'--mysql',
-			'mysql://svc%40x@[2001:db8::1]:3307/stage2',
+			'mysql://svc%40x@db.internal:3307/stage2',
 			'--mysql-password-file',
 			'/run/pw',
 			'--mysql-ca',
 			'/run/ca.pem',
 		];
 		expect(parseServeSettings(full, {}).mysql).toEqual({
-			host: '2001:db8::1',
+			host: 'db.internal',
 			port: 3307,
 			user: 'svc@x',
 			prefix: 'stage2',
@@ -66,6 +66,11 @@ describe('--mysql', () => {
 		['no user', [...KUBERNETES, '--mysql', 'mysql://db'], 'mysql://USER@HOST'],
 		['another kind of server', [...KUBERNETES, '--mysql', 'postgres://svc@db'], 'mysql://USER@HOST'],
 		['an escape that is none', [...KUBERNETES, '--mysql', 'mysql://s%zz@db'], 'mysql://USER@HOST'],
+		[
+			'an address with encryption',
+			[...KUBERNETES, '--mysql', 'mysql://svc@[2001:db8::1]', '--mysql-password-file', 'x', '--mysql-tls'],
+			'by its name',
+		],
 		['no address', [...KUBERNETES, '--mysql', 'db'], 'mysql://USER@HOST'],
 		['a prefix that is none', [...KUBERNETES, '--mysql', 'mysql://svc@db/Clone_', '--mysql-password-file', 'x'], 'prefix'],
 		['clones on this machine', ['--mysql', 'mysql://svc@db', '--mysql-password-file', 'x'], 'needs --host kubernetes'],

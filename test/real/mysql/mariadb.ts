@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 /** A private MariaDB server: its data and socket in a temporary folder, no network unless asked for. */
 export interface Mariadb {
 	readonly socket: string;
-	/** On 127.0.0.1; null without network. */
+	/** Null without network. */
 	readonly port: number | null;
 	/** The folder of a database's files. */
 	readonly dataDir: string;
@@ -20,15 +20,16 @@ export interface Mariadb {
 }
 
 export interface MariadbOptions {
-	/** Listens on a port of 127.0.0.1 too. */
-	readonly network?: boolean;
+	/** Listens on a port too: of 127.0.0.1, or of this address. */
+	readonly network?: boolean | string;
 	/** More of its options, e.g. `--max-allowed-packet=32M`: these win. */
 	readonly flags?: readonly string[];
 }
 
 /** @throws Error when the server does not come up; what it logged is in the message */
 export async function startMariadb(options: MariadbOptions = {}): Promise<Mariadb> {
-	const port = options.network === true ? await freePort() : null;
+	const address = typeof options.network === 'string' ? options.network : '127.0.0.1';
+	const port = options.network === true || typeof options.network === 'string' ? await freePort() : null;
 	const dir = await mkdtemp(join(tmpdir(), 'migrator-mariadb-'));
 	// The socket is for a PHP that runs as another user.
 	await chmod(dir, 0o755);
@@ -47,7 +48,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
 			'--no-defaults',
 			`--datadir=${dataDir}`,
 			`--socket=${socket}`,
-			...(port === null ? ['--skip-networking'] : ['--bind-address=127.0.0.1', `--port=${port}`, '--skip-name-resolve']),
+			...(port === null ? ['--skip-networking'] : [`--bind-address=${address}`, `--port=${port}`, '--skip-name-resolve']),
 			'--user=root',
 			'--max-allowed-packet=256M',
 			'--innodb-log-file-size=512M',

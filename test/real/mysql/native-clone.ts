@@ -40,6 +40,8 @@ export interface NativeClone {
 	/** Imports and waits for the end. @throws Error when it fails */
 	import(source: Agent, changes?: Readonly<Record<string, unknown>>): Promise<ImportStatus>;
 	json(path: string): Promise<Record<string, unknown>>;
+	/** One step of an import, about so many seconds, killed after so many milliseconds. @returns its line; null when it was killed */
+	step(seconds: number, killAfter?: number): Promise<{ readonly state: string; readonly wait_ms: number } | null>;
 	/** What PHP and the scripts said. */
 	log(): string;
 	stop(): Promise<void>;
@@ -124,6 +126,25 @@ export async function startNativeClone(tree: ImageTree, database: DatabaseConnec
 				if (status.state === 'failed') throw new Error(`${JSON.stringify(status.error)} ${said}`);
 				await new Promise((resolve) => setTimeout(resolve, 200));
 			}
+		},
+		async step(seconds, killAfter) {
+			const command = ['php', '-d', 'memory_limit=512M', '/opt/clone/system/custom-migrator/import-step.php', dir, String(seconds)];
+			const step = spawn(
+				'nsenter',
+				['--target', String(child.pid), '--mount', 'setpriv', `--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', ...command],
+				{ stdio: ['ignore', 'pipe', 'pipe'] },
+			);
+			let out = '';
+			step.stdout.on('data', (chunk: Buffer) => {
+				out += chunk.toString();
+			});
+			step.stderr.on('data', (chunk: Buffer) => {
+				said += chunk.toString();
+			});
+			const timer = killAfter === undefined ? undefined : setTimeout(() => step.kill('SIGKILL'), killAfter);
+			await new Promise((resolve) => step.once('close', resolve));
+			clearTimeout(timer);
+			return out === '' ? null : JSON.parse(out.trim().split('\n').at(-1) ?? '');
 		},
 		json: async (path) => JSON.parse(await readFile(join(dir, path), 'utf8')) as Record<string, unknown>,
 		log: () => said,
