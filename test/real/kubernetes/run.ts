@@ -53,6 +53,7 @@ export async function prepare(layout: Layout, say: (line: string) => void): Prom
 		phpVersion: image.phpVersion,
 		wpVersion: image.wpVersion,
 		domain: CLONE_DOMAIN,
+		ownCluster: true,
 		sourceAddresses: PUBLIC_ADDRESSES,
 		closedAddresses: CLOSED_ADDRESSES,
 	};

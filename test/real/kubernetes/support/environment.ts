@@ -19,6 +19,8 @@ const environmentSchema = z.object({
 	domain: z.string(),
 	/** Addresses of this machine that clones may reach on port 80, for source sites. */
 	sourceAddresses: z.array(z.string()).readonly(),
+	/** The cluster is test/real/cluster: a test may take its API server away for a while. */
+	ownCluster: z.boolean(),
 	/** Addresses of this machine that clones may not reach: something listens there while it is tried. */
 	closedAddresses: z.array(z.string()).readonly(),
 });
