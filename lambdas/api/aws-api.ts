@@ -21,11 +21,17 @@ export interface AwsApiOptions extends PartOptions {
 }
 
 export function createAwsApi(environment: ApiEnvironment, options: AwsApiOptions): ApiHandler {
-	return apiOver(awsParts(environment, options), environment, options.docsFolder);
+	return apiOver(awsParts(environment, options), environment, { docsFolder: options.docsFolder });
+}
+
+export interface ApiOverOptions {
+	readonly docsFolder: string;
+	/** Sources at private addresses too: never on AWS, where that is the inside of somebody's network. */
+	readonly allowPrivateSites?: boolean;
 }
 
 /** The same over parts that are open already. */
-export function apiOver(parts: AwsParts, environment: ApiEnvironment, docsFolder: string): ApiHandler {
+export function apiOver(parts: AwsParts, environment: ApiEnvironment, options: ApiOverOptions): ApiHandler {
 	const { jobs, clones, queue, ttl, secrets, clock, telemetry } = parts;
 	const host = jobDeadlines({
 		server: environment.KUBE_API_URL,
@@ -50,13 +56,14 @@ export function apiOver(parts: AwsParts, environment: ApiEnvironment, docsFolder
 			delay: (milliseconds) => new Promise((wake) => setTimeout(wake, milliseconds)),
 			settings: {
 				...DEFAULT_API_SETTINGS,
+				allowPrivateSites: options.allowPrivateSites ?? false,
 				publicUrl: environment.PUBLIC_URL?.replace(/\/$/, '') ?? null,
 				cloneDeadlineSeconds: DEFAULT_CLONE_SETTINGS.jobDeadlineSeconds,
 				liveClonesPerOwner: environment.CLONES_PER_OWNER === 0 ? null : environment.CLONES_PER_OWNER,
 			},
 		},
 		authenticate: environment.AUTH === 'cognito' ? cognitoCaller : iamCaller,
-		docs: bundledDocs(docsFolder),
+		docs: bundledDocs(options.docsFolder),
 	});
 	handler.use(injectLambdaContext(telemetry.logger, { resetKeys: true }));
 	return handler;

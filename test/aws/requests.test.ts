@@ -32,7 +32,7 @@ const TRACE = 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;
 
 function api(environment: Readonly<Record<string, string>> = {}) {
 	const parsed = parseApiEnvironment({ ...API_ENVIRONMENT, ...environment });
-	return apiOver(awsParts(parsed, { service: 'api', traceHeader: () => TRACE }), parsed, '/nowhere');
+	return apiOver(awsParts(parsed, { service: 'api', traceHeader: () => TRACE }), parsed, { docsFolder: '/nowhere' });
 }
 
 const asked = (): string[] => all.flatMap((mock) => mock.calls().map((call) => call.args[0].constructor.name));
