@@ -23,7 +23,7 @@ export function clusterSuite(stage: () => Stage): void {
 
 	describe('the cluster stack', () => {
 		it('reads like this', async () => {
-			await expect(outline(cluster())).toMatchFileSnapshot('../snapshots/cluster.txt');
+			await expect(outline(cluster())).toMatchFileSnapshot('snapshots/cluster.txt');
 		});
 
 		it('runs Kubernetes 1.36, let in by access entries only, with every log on', () => {

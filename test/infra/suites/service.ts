@@ -29,7 +29,7 @@ export function serviceSuite(stage: () => Stage): void {
 
 	describe('the service stack', () => {
 		it('reads like this', async () => {
-			await expect(outline(service())).toMatchFileSnapshot('../snapshots/service.txt');
+			await expect(outline(service())).toMatchFileSnapshot('snapshots/service.txt');
 		});
 
 		it('says where everything is', () => {
