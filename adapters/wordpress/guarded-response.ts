@@ -1,10 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream';
 import { pipeline as pipelineDone } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { Dispatcher } from 'undici';
 import { AnswerTooLargeError, fetchError } from './fetch-errors.ts';
 import { siteError } from './site-errors.ts';
 
@@ -15,13 +15,13 @@ export class GuardedResponse {
 	readonly status: number;
 	/** Size limit of the body in bytes. */
 	readonly maxBytes: number;
-	readonly #headers: Dispatcher.ResponseData['headers'];
+	readonly #headers: IncomingHttpHeaders;
 	readonly #body: Readable;
 	readonly #headerLimit: number;
 
 	constructor(
 		url: URL,
-		answer: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>,
+		answer: { readonly statusCode: number; readonly headers: IncomingHttpHeaders; readonly body: Readable },
 		limits: { maxBytes: number; maxHeaderBytes: number },
 	) {
 		this.url = url;

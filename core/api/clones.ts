@@ -61,6 +61,7 @@ export async function deleteClone(deps: CloneDeps, owner: string, cloneId: strin
 			const job = newDeleteJob(clone, { job_id: jobId, reason: 'request', now, run_at: now });
 			const accepted = await deps.jobs.accept({ job, clone: null, idempotency: { key_hash: digest, body_hash: digest } });
 			if (accepted.outcome === 'accepted') {
+				deps.telemetry.metric('jobs_accepted', 1, 'count', { type: job.type });
 				await sendJob(deps, job);
 				return job;
 			}

@@ -60,6 +60,7 @@ export async function createClone(deps: ApiDeps, owner: string, request: CloneRe
 	});
 	switch (accepted.outcome) {
 		case 'accepted':
+			deps.telemetry.metric('jobs_accepted', 1, 'count', { type: job.type });
 			await sendJob(deps, job);
 			return job;
 		case 'duplicate':

@@ -10,6 +10,11 @@ export const JOB_CODES: Readonly<Record<string, string>> = {
 	step_timed_out: 'One step took longer than it is given. Try again later.',
 	worker_crashed: 'The job ended its worker several times and was given up. Report the job id.',
 	secrets_erased: 'The job had ended already, and its passwords with it. Ask for a new one.',
+	aws_throttled: 'AWS took no more requests for a while. Try again later; if it goes on, have its quotas raised.',
+	aws_unavailable: 'AWS did not answer for a while. Try again later.',
+	row_too_large: 'The job keeps more than a row of the store can hold. Report the job id.',
+	schedule_contended: "The clone's schedule was being changed by several requests at once. Try again.",
+	store_contended: 'The same rows were being changed by too many requests at once. Try again.',
 	seal_broken: 'A stored secret cannot be opened: the key file is not the one it was sealed with. Restore the key, or ask again.',
 
 	// The clone and its host.
@@ -70,6 +75,8 @@ export const JOB_CODES: Readonly<Record<string, string>> = {
 
 /** Faults of the service's own surroundings: said at start or in its log, never a job's error. */
 export const OPERATOR_CODES: Readonly<Record<string, string>> = {
+	aws_forbidden: "The service's role lacks a right; the message names it. Deploy the stacks again.",
+	aws_resource_missing: 'A table, queue, key or schedule group is not there. Deploy the stacks again.',
 	aws_credentials_missing: 'There are no AWS credentials to log in to the cluster with. Give the service a role.',
 	bad_agent_key: 'A key that we made is not one. Report it.',
 	bad_owner_name: "An owner's name has letters, digits, dots, dashes and underscores only.",

@@ -1,11 +1,12 @@
 /** Changing a live clone's time. */
 import { PermanentError, TransientError } from '../errors.ts';
-import type { AgentClient } from '../ports.ts';
+import type { AgentClient, CloneHost } from '../ports.ts';
 import type { Clone } from './clone.ts';
 import { type DeleteJobDeps, scheduleDeletion } from './delete-job.ts';
 import { type SlotDeps, slotAgent } from './slots.ts';
 
-export interface CloneControlDeps extends SlotDeps, DeleteJobDeps {
+export interface CloneControlDeps extends Pick<SlotDeps, 'clones' | 'secrets'>, Pick<DeleteJobDeps, 'jobs' | 'ttl' | 'clock'> {
+	readonly host: Pick<CloneHost, 'extend'>;
 	readonly cloneAgents: AgentClient;
 	readonly settings: { readonly hostGraceSeconds: number };
 }

@@ -1,4 +1,10 @@
-/** Stands where the adapters' entry comes: without them there is nothing to run. */
-export async function handler(): Promise<never> {
-	throw new Error('This build has no AWS adapters: merge them before deploying.');
-}
+/** The API's Lambda function. */
+import { join } from 'node:path';
+import { parseApiEnvironment } from '../shared/environment.ts';
+import { createAwsApi } from './aws-api.ts';
+
+export const handler = createAwsApi(parseApiEnvironment(process.env), {
+	service: 'api',
+	traceHeader: () => process.env._X_AMZN_TRACE_ID,
+	docsFolder: join(import.meta.dirname, 'docs'),
+});

@@ -1,4 +1,10 @@
-/** Stands where the adapters' entry comes: without them there is nothing to run. */
-export async function handler(): Promise<never> {
-	throw new Error('This build has no AWS adapters: merge them before deploying.');
-}
+/** The worker's Lambda function. */
+import { join } from 'node:path';
+import { parseWorkerEnvironment } from '../shared/environment.ts';
+import { createAwsWorker } from './aws-worker.ts';
+
+export const handler = createAwsWorker(parseWorkerEnvironment(process.env), {
+	service: 'worker',
+	traceHeader: () => process.env._X_AMZN_TRACE_ID,
+	pluginFolder: join(import.meta.dirname, 'custom-migrator'),
+});

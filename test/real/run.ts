@@ -1,5 +1,5 @@
 /**
- * `npm run test:real [-- mysql | kubernetes] [vitest arguments]`: the real parts that need more than Node (Debian, root:
+ * `npm run test:real [-- aws | mysql | kubernetes] [vitest arguments]`: the real parts that need more than Node (Debian, root:
  * installs what it needs). Without a name: those that every change has to pass.
  */
 import { spawnSync } from 'node:child_process';
@@ -19,6 +19,9 @@ const SUITES: Readonly<Record<string, (args: readonly string[]) => void>> = {
 	mysql(args) {
 		must('sh', [join(here, 'mysql/setup.sh')]);
 		must(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', join(here, 'vitest.config.ts'), ...args]);
+	},
+	aws(args) {
+		must(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', join(here, 'aws/vitest.config.ts'), ...args]);
 	},
 	kubernetes(args) {
 		must(process.execPath, [join(here, 'kubernetes/run.ts'), '--down', ...args]);

@@ -89,11 +89,9 @@ export async function startService(options: ServiceOptions = {}) {
 	const control = cloneControl({
 		jobs,
 		clones,
-		queue,
 		host,
 		ttl,
 		clock,
-		random: systemRandom,
 		secrets: box,
 		cloneAgents,
 		settings: { hostGraceSeconds: 30 },

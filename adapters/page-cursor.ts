@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { PermanentError } from '../../core/errors.ts';
-import type { Millis } from '../../core/jobs/job.ts';
-import type { Page } from '../../core/ports.ts';
+import { PermanentError } from '../core/errors.ts';
+import type { Millis } from '../core/jobs/job.ts';
+import type { Page } from '../core/ports.ts';
 
 /** Where a page ended: the creation time and id of its last row. The owner comes from the request, never from a cursor. */
 export interface Position {
