@@ -4,6 +4,7 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { TABLE_INDEXES, TABLE_KEYS, TTL_ATTRIBUTE } from '../adapters/aws/table-schema.ts';
 import { CallerPool } from './constructs/service/caller-pool.ts';
 import { LOAD_BALANCER_LOG_PREFIX, NETWORK_LOG_PREFIX, namesOf, PRODUCT } from './names.ts';
 import type { StageConfig } from './stage-config.ts';
@@ -111,9 +112,9 @@ function allowLogDelivery(logs: Bucket): void {
 function jobTable(scope: Construct, key: Key): Table {
 	const text = (name: string) => ({ name, type: AttributeType.STRING });
 	const table = new Table(scope, 'Table', {
-		partitionKey: text('pk'),
-		sortKey: text('sk'),
-		timeToLiveAttribute: 'ttl',
+		partitionKey: text(TABLE_KEYS.partitionKey),
+		sortKey: text(TABLE_KEYS.sortKey),
+		timeToLiveAttribute: TTL_ATTRIBUTE,
 		billingMode: BillingMode.PAY_PER_REQUEST,
 		encryption: TableEncryption.CUSTOMER_MANAGED,
 		encryptionKey: key,
@@ -121,11 +122,11 @@ function jobTable(scope: Construct, key: Key): Table {
 		deletionProtection: true,
 		removalPolicy: RemovalPolicy.RETAIN,
 	});
-	for (const index of ['gsi1', 'gsi2']) {
+	for (const { indexName, partitionKey, sortKey } of TABLE_INDEXES) {
 		table.addGlobalSecondaryIndex({
-			indexName: index,
-			partitionKey: text(`${index}pk`),
-			sortKey: text(`${index}sk`),
+			indexName,
+			partitionKey: text(partitionKey),
+			sortKey: text(sortKey),
 			projectionType: ProjectionType.ALL,
 		});
 	}

@@ -70,7 +70,7 @@ function idleLines(inventory: Inventory): Line[] {
 		what: `MySQL: ${count} ${type}, ${inventory.databaseGb} GB`,
 		usd: hourly(count, priceOf(DATABASES, type)) + inventory.databaseGb * PRICES.rdsStorage.usd + count * PRICES.secret.usd,
 	}));
-	const sweepGb = inventory.functions.Sweep ?? 0;
+	const sweepGb = memoryOf(inventory, 'Sweep');
 	return [
 		{ what: 'EKS control plane', usd: hourly(inventory.eksClusters, PRICES.eksCluster) },
 		...machines('system nodes', inventory.systemNodes),
@@ -102,15 +102,15 @@ function idleLines(inventory: Inventory): Line[] {
 
 function cloneLines(inventory: Inventory): Line[] {
 	const a = ASSUMPTIONS;
-	const node = INSTANCES['t3.medium']?.usd ?? 0;
+	const node = priceOf(INSTANCES, 't3.medium').usd;
 	const lambda = (times: number, seconds: number, gigabytes: number): number =>
 		times * (PRICES.lambdaRequest.usd + seconds * gigabytes * PRICES.lambdaArm.usd);
 	return [
 		{ what: 'its share of a node', usd: (a.cloneHours * node) / (a.clonesANode * a.packing) },
 		{ what: 'pulling the source', usd: a.pulledGb * PRICES.natData.usd },
 		{ what: 'serving its pages', usd: a.servedGb * (PRICES.dataOut.usd + PRICES.loadBalancerUnit.usd) },
-		{ what: 'workers', usd: lambda(a.turns, a.turnSeconds, inventory.functions.Worker ?? 0) + a.turns * 3 * PRICES.queueRequest.usd },
-		{ what: 'API', usd: lambda(a.apiRequests, a.apiSeconds, inventory.functions.Api ?? 0) + a.apiRequests * PRICES.apiRequest.usd },
+		{ what: 'workers', usd: lambda(a.turns, a.turnSeconds, memoryOf(inventory, 'Worker')) + a.turns * 3 * PRICES.queueRequest.usd },
+		{ what: 'API', usd: lambda(a.apiRequests, a.apiSeconds, memoryOf(inventory, 'Api')) + a.apiRequests * PRICES.apiRequest.usd },
 		{
 			what: 'table, key, schedule, traces, logs',
 			usd:
@@ -122,6 +122,11 @@ function cloneLines(inventory: Inventory): Line[] {
 				a.logsGb * PRICES.logs.usd,
 		},
 	];
+}
+
+/** GB; without the function (a worker that is pods) nothing is paid for it. */
+function memoryOf({ functions }: Inventory, name: string): number {
+	return name in functions ? Number(functions[name]) : 0;
 }
 
 function priceOf(table: Readonly<Record<string, Price>>, type: string): Price {

@@ -4,9 +4,11 @@ import { CfnPolicy } from 'aws-cdk-lib/aws-iam';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VARIANTS } from '../../bin/synth/variants.ts';
+import { parseConsumerEnvironment } from '../../lambdas/shared/environment.ts';
 import { ACKNOWLEDGED, acknowledgementOf, findings } from '../../lib/checks/acknowledged.ts';
 import { openRouteFaults } from '../../lib/checks/open-routes.ts';
 import { widePermissionFaults } from '../../lib/checks/star-resources.ts';
+import { plausible } from './suites/plausible.ts';
 import { appOf, flat, manifestsOf, ofType, only, removeTemporaryFolders, type Stage, stageOf } from './support.ts';
 
 afterAll(removeTemporaryFolders);
@@ -47,11 +49,17 @@ describe('with every option', () => {
 		expect(manifest.DependsOn).toContain(only(stage.service, 'AWS::EKS::PodIdentityAssociation').id);
 		const deployment = manifestsOf(stage.service).find(({ kind }) => kind === 'Deployment');
 		const { env, image } = deployment.spec.template.spec.containers[0];
+		const variables = Object.fromEntries(env.map(({ name, value }: { name: string; value: string }) => [name, value]));
+		expect(parseConsumerEnvironment(plausible(variables))).toMatchObject({
+			STAGE: 'production',
+			DRAIN_SECONDS: 150,
+			CLONE_NODES: 'dedicated',
+		});
 		expect(env.map(({ name }: { name: string }) => name)).toEqual(
 			expect.arrayContaining(['TABLE_NAME', 'QUEUE_URL', 'MYSQL_HOST', 'MYSQL_SECRET_ARN']),
 		);
 		expect(image).toMatch(/container-assets/);
-		expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(120);
+		expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBe(150);
 	});
 
 	it('KEDA may ask one queue how long it is', () => {
