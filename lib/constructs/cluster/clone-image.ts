@@ -21,6 +21,7 @@ export function consumerImage(scope: Construct): DockerImageAsset {
 		'lambdas',
 		'wordpress/custom-migrator',
 		'bin/consumer.ts',
+		'bin/bundle-consumer.ts',
 		'bin/consumer',
 	]);
 }
