@@ -83,11 +83,9 @@ export class DataStack extends Stack {
 
 /** Load balancers and flow logs of this account may write. Said here, so that no stack that uses the bucket changes its policy. */
 function allowLogDelivery(logs: Bucket): void {
-	const conditions = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
-	const write = (service: string, prefix: string, sid: string): void => {
+	const write = (service: string, prefix: string, conditions: Record<string, Record<string, string>>): void => {
 		logs.addToResourcePolicy(
 			new PolicyStatement({
-				sid,
 				principals: [new ServicePrincipal(service)],
 				actions: ['s3:PutObject'],
 				resources: [logs.arnForObjects(`${prefix}/*`)],
@@ -95,15 +93,16 @@ function allowLogDelivery(logs: Bucket): void {
 			}),
 		);
 	};
-	write('logdelivery.elasticloadbalancing.amazonaws.com', LOAD_BALANCER_LOG_PREFIX, 'LoadBalancers');
-	write('delivery.logs.amazonaws.com', NETWORK_LOG_PREFIX, 'FlowLogs');
+	const balancers = Stack.of(logs).formatArn({ service: 'elasticloadbalancing', resource: 'loadbalancer', resourceName: '*' });
+	write('logdelivery.elasticloadbalancing.amazonaws.com', LOAD_BALANCER_LOG_PREFIX, { ArnLike: { 'aws:SourceArn': balancers } });
+	const ofThisAccount = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
+	write('delivery.logs.amazonaws.com', NETWORK_LOG_PREFIX, ofThisAccount);
 	logs.addToResourcePolicy(
 		new PolicyStatement({
-			sid: 'FlowLogsLook',
 			principals: [new ServicePrincipal('delivery.logs.amazonaws.com')],
 			actions: ['s3:GetBucketAcl', 's3:ListBucket'],
 			resources: [logs.bucketArn],
-			conditions,
+			conditions: ofThisAccount,
 		}),
 	);
 }

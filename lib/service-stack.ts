@@ -241,10 +241,9 @@ export class ServiceStack extends Stack {
 	}
 
 	#say(dashboards: Readonly<Record<string, string>>): void {
-		const { data, config } = this.#props;
+		const { config } = this.#props;
 		const outputs: Record<string, string> = {
 			Region: this.region,
-			Table: data.table.tableName,
 			QueueUrl: this.#jobs.queue.queueUrl,
 			DeadLetterQueueUrl: this.#jobs.dead.queueUrl,
 			Kubectl: `aws eks update-kubeconfig --name ${this.#names.eksCluster} --region ${this.region}`,
