@@ -3,12 +3,15 @@
  * store's writes and the queue's sends counted. The handler and the SQLite store are the real ones (durable on commit);
  * no HTTP server in between.
  */
+import { acceptOnAws } from './support/accept-aws.ts';
 import { apiHarness, cpuMs, percentile, round } from './support/api-harness.ts';
 
 const REQUEST = { source_url: 'https://example.com', source_username: 'admin', source_password: 'correct horse battery staple' };
 const IN_A_ROW = 10_000;
 
-export async function run(): Promise<Record<string, number>> {
+/** `--aws`: what the same costs on AWS, in requests and modelled time. */
+export async function run({ args }: { args: readonly string[] }): Promise<Record<string, number | boolean>> {
+	if (args.includes('--aws')) return acceptOnAws();
 	const api = await apiHarness();
 	try {
 		for (let index = 0; index < 500; index++) await api.post('/api/v2/clone', REQUEST);

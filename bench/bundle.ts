@@ -10,31 +10,12 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { BUNDLE_OPTIONS, LAMBDA_BUNDLES } from '../lambdas/bundles.ts';
 import { percentile, round } from './support/api-harness.ts';
+import { FUNCTION_ENVIRONMENT } from './support/function-environment.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const PROCESSES = 30;
 /** The AWS clients and what they are made of. Not the X-Ray SDK: that is the tracer's. */
 const SDK = /^node_modules\/(@aws-sdk|@smithy|@aws-crypto|bowser)\//;
-
-/** What a function is told where it runs; nothing of it is reached by importing. */
-const ENVIRONMENT: Readonly<Record<string, string>> = {
-	STAGE: 'bench',
-	AUTH: 'iam',
-	TABLE_NAME: 'jobs',
-	QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/jobs',
-	QUEUE_ARN: 'arn:aws:sqs:eu-central-1:123456789012:jobs',
-	KMS_KEY_ID: 'key',
-	SCHEDULE_GROUP: 'clones',
-	SCHEDULE_ROLE_ARN: 'arn:aws:iam::123456789012:role/schedules',
-	CLUSTER_NAME: 'clones',
-	CLONE_DOMAIN: 'clones.example.com',
-	CLONE_NAMESPACE: 'clones',
-	CLONE_IMAGE: 'clone:1',
-	KUBE_API_URL: 'https://0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com',
-	KUBE_CA: 'YQ==',
-	AWS_REGION: 'eu-central-1',
-	AWS_LAMBDA_FUNCTION_NAME: 'bench',
-};
 
 const MEASURE = `const start = performance.now();
 const before = process.cpuUsage();
@@ -124,7 +105,10 @@ async function bundled(entry: string, file: string): Promise<Bundle> {
 
 /** In a process of its own, with the time that Node itself takes to start left out. */
 function importTime(file: string): { ms: number; cpuMs: number } {
-	const run = spawnSync(process.execPath, ['--input-type=module', '-e', MEASURE, file], { env: { ...ENVIRONMENT }, encoding: 'utf8' });
+	const run = spawnSync(process.execPath, ['--input-type=module', '-e', MEASURE, file], {
+		env: { ...FUNCTION_ENVIRONMENT },
+		encoding: 'utf8',
+	});
 	if (run.status !== 0) throw new Error(`The bundle ${file} cannot be imported: ${run.stderr}`);
 	return JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '') as { ms: number; cpuMs: number };
 }

@@ -21,12 +21,17 @@ export async function createClone(deps: ApiDeps, owner: string, request: CloneRe
 	const now = deps.clock.now();
 	const digits = idempotencyKey === null ? deps.random.hex(12) : (await sha256Hex(canonicalJson([owner, idempotencyKey]))).slice(0, 12);
 	const jobId = `clone-${digits}`;
+	const { source_password, ...visible } = { ...request, source_url: normalizeSourceUrl(request.source_url) };
+	// Side by side: both wait for somebody else, and most requests pass.
+	const [room, sealedInput] = await Promise.all([
+		hasRoom(deps, owner),
+		deps.secrets.seal(JSON.stringify({ source_password }), jobSealContext({ job_id: jobId, owner })),
+	]);
 	// A repeated request is answered with its job even by a caller who has no clone left to make.
-	if (!(await hasRoom(deps, owner)) && (idempotencyKey === null || (await deps.jobs.get(jobId)) === undefined)) {
+	if (!room && (idempotencyKey === null || (await deps.jobs.get(jobId)) === undefined)) {
 		throw new Problem('too_many_clones', { headers: { 'Retry-After': '60' } });
 	}
 
-	const { source_password, ...visible } = { ...request, source_url: normalizeSourceUrl(request.source_url) };
 	const cloneId = request.customer_id ?? jobId;
 	const clone: Clone = {
 		clone_id: cloneId,
@@ -47,7 +52,7 @@ export async function createClone(deps: ApiDeps, owner: string, request: CloneRe
 		type: 'clone',
 		owner,
 		input: { ...withoutUndefined(visible), clone_id: cloneId },
-		sealed_input: await deps.secrets.seal(JSON.stringify({ source_password }), jobSealContext({ job_id: jobId, owner })),
+		sealed_input: sealedInput,
 		clone_id: cloneId,
 		now,
 		deadlineSeconds: deps.settings.cloneDeadlineSeconds,

@@ -55,7 +55,7 @@ const clones = {
 		.string()
 		.regex(/^\d+\.\d+(\.\d+)?$/)
 		.default('7.1.1'),
-	/** `dedicated`: only on the nodes of the stacks (label and taint `workload=clone`), each pod in a user namespace. */
+	/** `dedicated`: nodes of the clones' own (label and taint), which run each pod in a user namespace. */
 	CLONE_NODES: z.enum(['any', 'dedicated']).default('any'),
 	/** Booted clones kept ready. */
 	WARM_POOL: count(200).default(0),

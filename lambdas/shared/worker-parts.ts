@@ -35,6 +35,8 @@ export function workerParts(parts: AwsParts, environment: WorkerPartsEnvironment
 			phpVersion,
 			wpVersion: environment.CLONE_WORDPRESS,
 			domain,
+			dedicatedNodes: environment.CLONE_NODES === 'dedicated',
+			userNamespaces: environment.CLONE_NODES === 'dedicated',
 		},
 		address: { scheme: environment.CLONE_SCHEME, ...(port === undefined ? {} : { port }) },
 	});
