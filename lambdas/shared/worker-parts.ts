@@ -28,8 +28,6 @@ export function workerParts(parts: AwsParts, environment: WorkerPartsEnvironment
 		clock,
 		manifests: {
 			...DEFAULT_CLONE_MANIFEST_SETTINGS,
-			dedicatedNodes: environment.CLONE_NODES === 'dedicated',
-			userNamespaces: environment.CLONE_NODES === 'dedicated',
 			namespace,
 			image: environment.CLONE_IMAGE,
 			phpVersion,
