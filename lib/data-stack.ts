@@ -76,7 +76,7 @@ export class DataStack extends Stack {
 		new CfnOutput(this, 'KeyArn', { value: this.key.keyArn });
 		new CfnOutput(this, 'LeftByDestroy', {
 			value:
-				'cdk destroy leaves the table, the backup and log buckets, the key and the user pool: delete them by hand when nobody needs them.',
+				'cdk destroy leaves this stack: table, backup and log buckets, key, user pool. When nobody needs them: switch its termination protection off, destroy it, and delete what it keeps by hand.',
 		});
 	}
 }
