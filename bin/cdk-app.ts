@@ -6,10 +6,9 @@ import { appConfig, SettingsError } from '../lib/stage-config.ts';
 
 const app = new App({ context: FEATURE_FLAGS });
 try {
-	addStacks(app, appConfig(app.node.getAllContext()), {
-		account: process.env.CDK_DEFAULT_ACCOUNT,
-		region: process.env.CDK_DEFAULT_REGION,
-	});
+	const { CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region } = process.env;
+	// Without credentials the CLI names a region all the same; then the templates are for any.
+	addStacks(app, appConfig(app.node.getAllContext()), account === undefined ? {} : { account, region });
 } catch (error) {
 	if (!(error instanceof SettingsError)) throw error;
 	console.error(`\n${error.message}\n`);

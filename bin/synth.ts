@@ -6,12 +6,12 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { VARIANTS, type Variant } from './synth/variants.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-const CLI = join(dirname(createRequire(import.meta.url).resolve('aws-cdk/package.json')), 'bin/cdk');
+const CLI = join(dirname(fileURLToPath(import.meta.resolve('aws-cdk/package.json'))), 'bin/cdk');
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !VARIANTS.some((variant) => variant.name === name));

@@ -48,6 +48,7 @@ export class ClusterStack extends Stack {
 			vpc,
 			systemInstance: config.systemInstance,
 			adminRoleArn: config.adminRoleArn,
+			logRetention: config.logRetentionDays,
 		});
 		this.cluster = controlPlane.cluster;
 		const { cluster } = this;

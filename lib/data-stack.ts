@@ -4,6 +4,7 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { TABLE_INDEXES, TABLE_KEYS, TTL_ATTRIBUTE } from '../adapters/aws/table-schema.ts';
 import { CallerPool } from './constructs/service/caller-pool.ts';
 import { LOAD_BALANCER_LOG_PREFIX, NETWORK_LOG_PREFIX, namesOf, PRODUCT } from './names.ts';
 import type { StageConfig } from './stage-config.ts';
@@ -75,18 +76,16 @@ export class DataStack extends Stack {
 		new CfnOutput(this, 'KeyArn', { value: this.key.keyArn });
 		new CfnOutput(this, 'LeftByDestroy', {
 			value:
-				'cdk destroy leaves the table, the backup and log buckets, the key and the user pool: delete them by hand when nobody needs them.',
+				'cdk destroy leaves this stack: table, backup and log buckets, key, user pool. When nobody needs them: switch its termination protection off, destroy it, and delete what it keeps by hand.',
 		});
 	}
 }
 
 /** Load balancers and flow logs of this account may write. Said here, so that no stack that uses the bucket changes its policy. */
 function allowLogDelivery(logs: Bucket): void {
-	const conditions = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
-	const write = (service: string, prefix: string, sid: string): void => {
+	const write = (service: string, prefix: string, conditions: Record<string, Record<string, string>>): void => {
 		logs.addToResourcePolicy(
 			new PolicyStatement({
-				sid,
 				principals: [new ServicePrincipal(service)],
 				actions: ['s3:PutObject'],
 				resources: [logs.arnForObjects(`${prefix}/*`)],
@@ -94,15 +93,16 @@ function allowLogDelivery(logs: Bucket): void {
 			}),
 		);
 	};
-	write('logdelivery.elasticloadbalancing.amazonaws.com', LOAD_BALANCER_LOG_PREFIX, 'LoadBalancers');
-	write('delivery.logs.amazonaws.com', NETWORK_LOG_PREFIX, 'FlowLogs');
+	const balancers = Stack.of(logs).formatArn({ service: 'elasticloadbalancing', resource: 'loadbalancer', resourceName: '*' });
+	write('logdelivery.elasticloadbalancing.amazonaws.com', LOAD_BALANCER_LOG_PREFIX, { ArnLike: { 'aws:SourceArn': balancers } });
+	const ofThisAccount = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
+	write('delivery.logs.amazonaws.com', NETWORK_LOG_PREFIX, ofThisAccount);
 	logs.addToResourcePolicy(
 		new PolicyStatement({
-			sid: 'FlowLogsLook',
 			principals: [new ServicePrincipal('delivery.logs.amazonaws.com')],
 			actions: ['s3:GetBucketAcl', 's3:ListBucket'],
 			resources: [logs.bucketArn],
-			conditions,
+			conditions: ofThisAccount,
 		}),
 	);
 }
@@ -111,9 +111,9 @@ function allowLogDelivery(logs: Bucket): void {
 function jobTable(scope: Construct, key: Key): Table {
 	const text = (name: string) => ({ name, type: AttributeType.STRING });
 	const table = new Table(scope, 'Table', {
-		partitionKey: text('pk'),
-		sortKey: text('sk'),
-		timeToLiveAttribute: 'ttl',
+		partitionKey: text(TABLE_KEYS.partitionKey),
+		sortKey: text(TABLE_KEYS.sortKey),
+		timeToLiveAttribute: TTL_ATTRIBUTE,
 		billingMode: BillingMode.PAY_PER_REQUEST,
 		encryption: TableEncryption.CUSTOMER_MANAGED,
 		encryptionKey: key,
@@ -121,11 +121,11 @@ function jobTable(scope: Construct, key: Key): Table {
 		deletionProtection: true,
 		removalPolicy: RemovalPolicy.RETAIN,
 	});
-	for (const index of ['gsi1', 'gsi2']) {
+	for (const { indexName, partitionKey, sortKey } of TABLE_INDEXES) {
 		table.addGlobalSecondaryIndex({
-			indexName: index,
-			partitionKey: text(`${index}pk`),
-			sortKey: text(`${index}sk`),
+			indexName,
+			partitionKey: text(partitionKey),
+			sortKey: text(sortKey),
 			projectionType: ProjectionType.ALL,
 		});
 	}

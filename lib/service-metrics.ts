@@ -7,7 +7,7 @@ import { Duration } from 'aws-cdk-lib';
 import { Metric, Stats, Unit } from 'aws-cdk-lib/aws-cloudwatch';
 import { PRODUCT } from './names.ts';
 
-/** Also the environment variable POWERTOOLS_METRICS_NAMESPACE. */
+/** As in adapters/aws/telemetry; a test holds them equal. */
 export const METRICS_NAMESPACE = PRODUCT;
 
 /** The names as they are written, with the dimensions that there are besides `stage`. */
@@ -29,7 +29,6 @@ export const SERVICE_METRICS = {
 	claims_cold: { unit: Unit.COUNT },
 	pool_warm: { unit: Unit.COUNT },
 	pool_booting: { unit: Unit.COUNT },
-	restores_rolled_back: { unit: Unit.COUNT },
 	kubernetes_calls: { unit: Unit.COUNT },
 } as const;
 export type ServiceMetricName = keyof typeof SERVICE_METRICS;

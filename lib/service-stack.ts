@@ -7,6 +7,7 @@ import type { IGrantable, IRole } from 'aws-cdk-lib/aws-iam';
 import type { Function as Handler } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
+import { LAMBDA_BUNDLES } from '../lambdas/bundles.ts';
 import type { ClusterStack } from './cluster-stack.ts';
 import { CLONE_NAMESPACE } from './constructs/cluster/clone-platform.ts';
 import { MYSQL_PORT } from './constructs/cluster/mysql-server.ts';
@@ -38,17 +39,6 @@ export interface ServiceStackProps extends StackProps {
 
 /** Messages that one invocation carries on side by side; a job mostly waits for a site. */
 const BATCH = 5;
-/** Read at run time, and found where Node looks for packages. */
-const API_FILES = Object.fromEntries(
-	['package.json', 'swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'].map((name) => {
-		const path = `node_modules/swagger-ui-dist/${name}`;
-		return [path, path];
-	}),
-);
-/** The plugin that is uploaded to sources. */
-const WORKER_FILES = { 'wordpress/custom-migrator': 'custom-migrator' };
-const MIGRATOR_FOLDER = '/var/task/custom-migrator';
-
 export class ServiceStack extends Stack {
 	/** The API's address, with a slash at its end. */
 	readonly endpoint: CfnOutput;
@@ -69,11 +59,9 @@ export class ServiceStack extends Stack {
 
 		const apiFunction = this.#function('Api', {
 			description: 'Answers the HTTP API',
-			entry: 'lambdas/api/index.ts',
-			service: 'api',
+			bundle: LAMBDA_BUNDLES.api,
 			timeout: API_TIMEOUT,
 			memorySize: 1024,
-			files: API_FILES,
 		});
 		this.#work(apiFunction.role, API_GROUP);
 		const sweep = this.#sweep();
@@ -129,11 +117,9 @@ export class ServiceStack extends Stack {
 	#worker(): ServiceFunction {
 		const worker = this.#function('Worker', {
 			description: 'Carries jobs on',
-			entry: 'lambdas/worker/index.ts',
-			service: 'worker',
+			bundle: LAMBDA_BUNDLES.worker,
 			timeout: WORKER_TIMEOUT,
 			memorySize: 1024,
-			files: WORKER_FILES,
 		});
 		this.#work(worker.role, WORKER_GROUP);
 		this.#reachMySql(worker);
@@ -152,11 +138,9 @@ export class ServiceStack extends Stack {
 	#sweep(): ServiceFunction {
 		const sweep = this.#function('Sweep', {
 			description: 'Finds lost jobs and clones past their time, and refills the warm pool',
-			entry: 'lambdas/sweep/index.ts',
-			service: 'sweep',
+			bundle: LAMBDA_BUNDLES.sweep,
 			timeout: SWEEP_TIMEOUT,
 			memorySize: 512,
-			files: WORKER_FILES,
 		});
 		this.#work(sweep.role, WORKER_GROUP);
 		this.#reachMySql(sweep);
@@ -182,22 +166,18 @@ export class ServiceStack extends Stack {
 		if (cluster.mysql !== null) this.#readMySqlSecret(consumer.pods.role, cluster.mysql.secretArn);
 	}
 
-	#function(
-		id: string,
-		props: Pick<ServiceFunctionProps, 'description' | 'entry' | 'service' | 'timeout' | 'memorySize' | 'files'>,
-	): ServiceFunction {
+	#function(id: string, props: Pick<ServiceFunctionProps, 'description' | 'bundle' | 'timeout' | 'memorySize'>): ServiceFunction {
 		const { config, cluster } = this.#props;
 		return new ServiceFunction(this, id, {
 			...props,
-			stage: config.stage,
-			environment: this.#environment(),
+			environment: { ...this.#environment(), ...this.#clusterAddress() },
 			logRetention: config.logRetentionDays,
 			// The worker reaches the internet and the cluster's endpoint from outside the network; a database only from inside.
 			...(cluster.mysql === null || id === 'Api' ? {} : { vpc: cluster.vpc }),
 		});
 	}
 
-	/** What lambdas/ and bin/consumer.ts read. */
+	/** What lambdas/shared/environment.ts reads. */
 	#environment(): Readonly<Record<string, string>> {
 		const { config, data, cluster } = this.#props;
 		return {
@@ -211,13 +191,12 @@ export class ServiceStack extends Stack {
 			SCHEDULE_ROLE_ARN: this.#schedules.role.roleArn,
 			SCHEDULE_DLQ_ARN: this.#jobs.dead.queueArn,
 			CLUSTER_NAME: this.#names.eksCluster,
-			CLUSTER_ENDPOINT: cluster.cluster.clusterEndpoint,
-			CLUSTER_CA: cluster.cluster.clusterCertificateAuthorityData,
 			CLONE_DOMAIN: config.domain,
 			CLONE_NAMESPACE,
 			CLONE_IMAGE: cluster.cloneImage,
 			WARM_POOL: String(config.warmPool),
-			MIGRATOR_FOLDER,
+			// Nodes of our own, which run each pod in a user namespace.
+			CLONE_NODES: 'dedicated',
 			...(cluster.mysql === null
 				? {}
 				: {
@@ -226,6 +205,12 @@ export class ServiceStack extends Stack {
 						MYSQL_SECRET_ARN: cluster.mysql.secretArn,
 					}),
 		};
+	}
+
+	/** For functions; a pod of the cluster finds it by itself. */
+	#clusterAddress(): Readonly<Record<string, string>> {
+		const { cluster } = this.#props.cluster;
+		return { KUBE_API_URL: cluster.clusterEndpoint, KUBE_CA: cluster.clusterCertificateAuthorityData };
 	}
 
 	/** Table, key, queue, schedules; and the cluster, as a member of `group`. Pods of the cluster have its own accounts. */
@@ -256,10 +241,9 @@ export class ServiceStack extends Stack {
 	}
 
 	#say(dashboards: Readonly<Record<string, string>>): void {
-		const { data, config } = this.#props;
+		const { config } = this.#props;
 		const outputs: Record<string, string> = {
 			Region: this.region,
-			Table: data.table.tableName,
 			QueueUrl: this.#jobs.queue.queueUrl,
 			DeadLetterQueueUrl: this.#jobs.dead.queueUrl,
 			Kubectl: `aws eks update-kubeconfig --name ${this.#names.eksCluster} --region ${this.region}`,

@@ -1,12 +1,17 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type App, Stack, Validations } from 'aws-cdk-lib';
 import { AuthorizationType, MockIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { CfnPolicy } from 'aws-cdk-lib/aws-iam';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
+import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VARIANTS } from '../../bin/synth/variants.ts';
+import { parseConsumerEnvironment } from '../../lambdas/shared/environment.ts';
 import { ACKNOWLEDGED, acknowledgementOf, findings } from '../../lib/checks/acknowledged.ts';
 import { openRouteFaults } from '../../lib/checks/open-routes.ts';
 import { widePermissionFaults } from '../../lib/checks/star-resources.ts';
+import { plausible } from './suites/plausible.ts';
 import { appOf, flat, manifestsOf, ofType, only, removeTemporaryFolders, type Stage, stageOf } from './support.ts';
 
 afterAll(removeTemporaryFolders);
@@ -14,8 +19,34 @@ const byName = (a: string, b: string): number => a.localeCompare(b);
 
 describe('with every option', () => {
 	let stage: Stage;
+	let assembly: CloudAssembly;
 	beforeAll(() => {
-		stage = stageOf(appOf('options').synth());
+		assembly = appOf('options').synth();
+		stage = stageOf(assembly);
+	});
+
+	it('the images are made of what their Dockerfiles copy, and of nothing that changes without them', () => {
+		const contexts = readdirSync(assembly.directory)
+			.filter((name) => name.startsWith('asset.'))
+			.map((name) => join(assembly.directory, name));
+		const having = (file: string): readonly string[] => {
+			const [folder = ''] = contexts.filter((context) => existsSync(join(context, file)) && existsSync(join(context, 'package-lock.json')));
+			const dockerfile = readFileSync(join(folder, file), 'utf8');
+			const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) => paths.split(' '));
+			for (const path of copied) expect(existsSync(join(folder, path)), `${file} copies ${path}`).toBe(true);
+			return [...readdirSync(folder), ...readdirSync(join(folder, 'bin')).map((name) => `bin/${name}`)].filter((name) => name !== 'bin');
+		};
+		const always = ['.npmrc', 'adapters', 'core', 'package-lock.json', 'package.json', 'tsconfig.json', 'wordpress'];
+		expect(having('wordpress/image/Dockerfile').toSorted(byName)).toEqual([...always, 'bin/clone-image.ts'].toSorted(byName));
+		expect(having('k8s/consumer/Dockerfile').toSorted(byName)).toEqual(
+			[...always, 'k8s', 'lambdas', 'bin/bundle-consumer.ts', 'bin/consumer', 'bin/consumer.ts'].toSorted(byName),
+		);
+	});
+
+	it('consumers have nodes of their own, that are packed', () => {
+		const pool = manifestsOf(stage.cluster).find(({ kind, metadata }) => kind === 'NodePool' && metadata.name === 'consumers');
+		expect(pool.spec.template.spec.taints).toBeUndefined();
+		expect(pool.spec.disruption.consolidationPolicy).toBe('WhenEmptyOrUnderutilized');
 	});
 
 	it('the worker is pods that KEDA scales, and no function reads the same queue', () => {
@@ -47,11 +78,17 @@ describe('with every option', () => {
 		expect(manifest.DependsOn).toContain(only(stage.service, 'AWS::EKS::PodIdentityAssociation').id);
 		const deployment = manifestsOf(stage.service).find(({ kind }) => kind === 'Deployment');
 		const { env, image } = deployment.spec.template.spec.containers[0];
+		const variables = Object.fromEntries(env.map(({ name, value }: { name: string; value: string }) => [name, value]));
+		expect(parseConsumerEnvironment(plausible(variables))).toMatchObject({
+			STAGE: 'production',
+			DRAIN_SECONDS: 150,
+			CLONE_NODES: 'dedicated',
+		});
 		expect(env.map(({ name }: { name: string }) => name)).toEqual(
 			expect.arrayContaining(['TABLE_NAME', 'QUEUE_URL', 'MYSQL_HOST', 'MYSQL_SECRET_ARN']),
 		);
 		expect(image).toMatch(/container-assets/);
-		expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(120);
+		expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBe(150);
 	});
 
 	it('KEDA may ask one queue how long it is', () => {

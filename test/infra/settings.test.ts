@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { appConfig, SettingsError } from '../../lib/stage-config.ts';
 
@@ -125,6 +129,21 @@ describe('the settings of a deployment', () => {
 		expect(faultsOf({ ...REQUIRED, stage: 'qa', stages: { qa: { domain: 'x' } } })).toEqual([
 			expect.stringMatching(/^domain \(stage qa\): cannot be "x"/),
 		]);
+	});
+});
+
+describe('the app', () => {
+	it('says what is missing and makes no template', () => {
+		const folder = mkdtempSync(join(tmpdir(), 'settings-'));
+		const run = spawnSync(process.execPath, [resolve(import.meta.dirname, '../../bin/cdk-app.ts')], {
+			encoding: 'utf8',
+			env: { ...process.env, CDK_OUTDIR: folder, CDK_CONTEXT_JSON: JSON.stringify({ domain: 'x' }) },
+		});
+		const made = readdirSync(folder);
+		rmSync(folder, { recursive: true });
+		expect(run.status).toBe(1);
+		expect(run.stderr).toMatch(/3 faults:\n {2}- domain: .*\n {2}- hostedZoneId: is missing.*\n {2}- alarmEmail: is missing/);
+		expect(made).toEqual([]);
 	});
 });
 

@@ -1,6 +1,7 @@
 /** One synth for all: loading the CDK and its validator takes most of the time. */
 import { afterAll, beforeAll } from 'vitest';
 import { clusterSuite } from './suites/cluster.ts';
+import { costSuite } from './suites/cost.ts';
 import { dataSuite } from './suites/data.ts';
 import { serviceSuite } from './suites/service.ts';
 import { watchingSuite } from './suites/watching.ts';
@@ -21,3 +22,4 @@ dataSuite(stage);
 clusterSuite(stage);
 serviceSuite(stage);
 watchingSuite(stage);
+costSuite(stage);

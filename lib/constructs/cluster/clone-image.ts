@@ -9,7 +9,7 @@ const NODES = Platform.LINUX_AMD64;
 
 /** What wordpress/image/Dockerfile copies, and with it what makes a new image. */
 export function cloneImage(scope: Construct): DockerImageAsset {
-	return image(scope, 'WordPress', 'wordpress/image/Dockerfile', ['core', 'adapters', 'wordpress', 'bin/clone-image.ts']);
+	return image(scope, 'WordPress', 'wordpress/image/Dockerfile', ['bin/clone-image.ts', 'core', 'adapters', 'wordpress']);
 }
 
 /** The worker as a container (`worker: "eks"`). */
@@ -21,6 +21,8 @@ export function consumerImage(scope: Construct): DockerImageAsset {
 		'lambdas',
 		'wordpress/custom-migrator',
 		'bin/consumer.ts',
+		'bin/bundle-consumer.ts',
+		'bin/consumer',
 	]);
 }
 
@@ -32,14 +34,20 @@ function image(scope: Construct, id: string, file: string, files: readonly strin
 		file,
 		platform: NODES,
 		ignoreMode: IgnoreMode.DOCKER,
-		exclude: [
-			'**',
-			...[...ALWAYS, file, ...files].flatMap((path) => [...parents(path).map((parent) => `!${parent}`), `!${path}`, `!${path}/**`]),
-		],
+		exclude: allBut([...files, ...ALWAYS, file]),
 	});
 }
 
-function parents(path: string): string[] {
-	const parts = path.split('/').slice(0, -1);
-	return parts.map((_part, index) => parts.slice(0, index + 1).join('/'));
+/** Patterns that leave out all but `paths`. The later counts: each folder above them is taken in, without what is in it, first. */
+function allBut(paths: readonly string[]): string[] {
+	const above = paths.flatMap((path) => {
+		const parts = path.split('/').slice(0, -1);
+		return parts.map((_part, index) => parts.slice(0, index + 1).join('/'));
+	});
+	const outermostFirst = [...new Set(above)].sort((a, b) => a.length - b.length);
+	return [
+		'**',
+		...outermostFirst.flatMap((folder) => [`!${folder}`, `${folder}/**`]),
+		...paths.flatMap((path) => [`!${path}`, `!${path}/**`]),
+	];
 }

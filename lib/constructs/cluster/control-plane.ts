@@ -6,7 +6,7 @@
  * (network, proxy, name server) can only be taken over with `OVERWRITE`.
  */
 import { KubectlV36Layer } from '@aws-cdk/lambda-layer-kubectl-v36';
-import { Aws } from 'aws-cdk-lib';
+import { Aws, RemovalPolicy } from 'aws-cdk-lib';
 import {
 	BlockDeviceVolume,
 	EbsDeviceVolumeType,
@@ -28,6 +28,8 @@ import {
 	NodegroupAmiType,
 } from 'aws-cdk-lib/aws-eks-v2';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct, type IDependable } from 'constructs';
 
 export interface ControlPlaneProps {
@@ -35,6 +37,7 @@ export interface ControlPlaneProps {
 	readonly vpc: Vpc;
 	readonly systemInstance: string;
 	readonly adminRoleArn: string | undefined;
+	readonly logRetention: RetentionDays;
 }
 
 /** Karpenter's two replicas want two nodes in two zones. */
@@ -46,6 +49,12 @@ export class ControlPlane extends Construct {
 
 	constructor(scope: Construct, id: string, props: ControlPlaneProps) {
 		super(scope, id);
+		const { logRetention: retention } = props;
+		const log = new LogGroup(this, 'Log', {
+			logGroupName: `/aws/eks/${props.name}/cluster`,
+			retention,
+			removalPolicy: RemovalPolicy.DESTROY,
+		});
 		this.cluster = new Cluster(this, 'Cluster', {
 			// A literal name keeps the keys of Karpenter's conditions literal.
 			clusterName: props.name,
@@ -61,6 +70,9 @@ export class ControlPlane extends Construct {
 			clusterLogging: Object.values(ClusterLoggingTypes),
 			kubectlProviderOptions: { kubectlLayer: new KubectlV36Layer(this, 'Kubectl') },
 		});
+		// EKS would make it, to be kept for ever.
+		this.cluster.node.addDependency(log);
+		limitLogs(this.cluster, retention);
 		if (props.adminRoleArn !== undefined) {
 			const everywhere = { accessScopeType: AccessScopeType.CLUSTER };
 			this.cluster.grantAccess('Admin', props.adminRoleArn, [AccessPolicy.fromAccessPolicyName('AmazonEKSClusterAdminPolicy', everywhere)]);
@@ -85,7 +97,8 @@ export class ControlPlane extends Construct {
 			subnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },
 			labels: { workload: 'system' },
 		});
-		nodes.node.addDependency(...network);
+		// The way out, too: a node that cannot reach the cluster and the registry does not join.
+		nodes.node.addDependency(...network, props.vpc);
 		const names = this.#addon('coredns');
 		names.node.addDependency(nodes);
 		this.ready = names;
@@ -113,6 +126,15 @@ export class ControlPlane extends Construct {
 			],
 		});
 		return { id: template.launchTemplateId ?? '', version: template.latestVersionNumber };
+	}
+}
+
+/** CDK's functions for kubectl and Helm have logs without an end unless told otherwise. */
+function limitLogs(scope: Construct, retention: RetentionDays): void {
+	for (const node of scope.node.findAll()) {
+		if (!(node instanceof CfnFunction)) continue;
+		const log = new LogGroup(node, 'Log', { retention, removalPolicy: RemovalPolicy.DESTROY });
+		node.addPropertyOverride('LoggingConfig.LogGroup', log.logGroupName);
 	}
 }
 

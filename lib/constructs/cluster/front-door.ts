@@ -6,7 +6,7 @@
  */
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Certificate, CertificateValidation } from 'aws-cdk-lib/aws-certificatemanager';
-import { Peer, Port, SecurityGroup, SubnetType, type Vpc } from 'aws-cdk-lib/aws-ec2';
+import { Port, SecurityGroup, SubnetType, type Vpc } from 'aws-cdk-lib/aws-ec2';
 import type { Cluster, HelmChart } from 'aws-cdk-lib/aws-eks-v2';
 import {
 	ApplicationLoadBalancer,
@@ -74,7 +74,6 @@ export class FrontDoor extends Construct {
 		const { clusterSecurityGroup } = props.cluster;
 		clusterSecurityGroup.addIngressRule(securityGroup, Port.tcpRange(WEB_PORT, PING_PORT), 'Load balancer to Traefik');
 		securityGroup.addEgressRule(clusterSecurityGroup, Port.tcpRange(WEB_PORT, PING_PORT), 'Load balancer to Traefik');
-		securityGroup.addEgressRule(Peer.ipv4(props.vpc.vpcCidrBlock), Port.tcpRange(WEB_PORT, PING_PORT), 'Load balancer to Traefik');
 		this.#traefik(props);
 	}
 

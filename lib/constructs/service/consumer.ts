@@ -12,6 +12,8 @@ import { WORKER_TIMEOUT } from './service-function.ts';
 /** Messages, waiting or in flight, that call for one more worker. */
 const MESSAGES_A_WORKER = 5;
 const LEAST_WORKERS = 2;
+/** A turn with a job, and time to put it aside. */
+const DRAIN_SECONDS = WORKER_TIMEOUT.toSeconds() + 30;
 
 export interface ConsumerProps {
 	readonly cluster: Cluster;
@@ -35,13 +37,12 @@ export class Consumer extends Construct {
 		const manifests = consumerManifests({
 			namespace: SYSTEM_NAMESPACE,
 			image: consumerImage(this).imageUri,
-			env: props.environment,
+			env: { ...props.environment, DRAIN_SECONDS: String(DRAIN_SECONDS) },
 			queueUrl: props.jobs.queue.queueUrl,
 			region: Stack.of(this).region,
 			replicas: { least: LEAST_WORKERS, most: props.mostWorkers },
 			messagesAWorker: MESSAGES_A_WORKER,
-			// A turn with a job, and time to put it aside.
-			drainSeconds: WORKER_TIMEOUT.toSeconds() + 30,
+			drainSeconds: DRAIN_SECONDS,
 		});
 		const manifest = new KubernetesManifest(this, 'Manifest', {
 			cluster: props.cluster,

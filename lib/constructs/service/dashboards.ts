@@ -16,7 +16,7 @@ import {
 	TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
-import type { ApplicationTargetGroup, IApplicationLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import { type ApplicationTargetGroup, HttpCodeTarget, type IApplicationLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { METRICS_NAMESPACE, type ServiceMetricName, serviceMetric } from '../../service-metrics.ts';
@@ -79,10 +79,7 @@ function jobs({ stage, jobs: { queue, dead } }: DashboardsProps): Rows {
 	return [
 		heading('Jobs'),
 		[
-			graph(
-				'Accepted and ended',
-				['jobs_accepted', 'jobs_completed', 'jobs_failed', 'jobs_cancelled'].map((name) => count(name as ServiceMetricName)),
-			),
+			graph('Accepted and ended', (['jobs_accepted', 'jobs_completed', 'jobs_failed', 'jobs_cancelled'] as const).map(count)),
 			graph('Failed, by code', [each(stage, 'jobs_failed', ['type', 'code'], 'Sum')]),
 			graph('Seconds from acceptance to the end, 50 and 95 of 100', [
 				serviceMetric(stage, 'job_seconds', Stats.percentile(50)),
@@ -152,7 +149,7 @@ function clonesAndNodes({ stage, clusterName, loadBalancer, targets }: Dashboard
 			graph('Requests to clones', [loadBalancer.metrics.requestCount()]),
 			graph('Seconds that clones take, 95 of 100', [loadBalancer.metrics.targetResponseTime({ statistic: Stats.percentile(95) })]),
 			graph('Answers of 5xx; Traefik pods that are ill', [
-				targets.metrics.httpCodeTarget(5 as never),
+				targets.metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT),
 				targets.metrics.unhealthyHostCount(),
 			]),
 		],
@@ -185,7 +182,7 @@ function api({ api: gateway, functions }: DashboardsProps): Rows {
 				]),
 			),
 			graph(
-				'Cold starts and duration of the function',
+				'Milliseconds in the function, 99 of 100',
 				Object.values(functions)
 					.slice(0, 1)
 					.map((fn) => fn.metricDuration({ statistic: Stats.percentile(99) })),

@@ -3,10 +3,10 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Key } from 'aws-cdk-lib/aws-kms';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { TABLE_INDEXES } from '../../../adapters/aws/table-schema.ts';
 
 /** No scan: nothing at run time reads the whole table. A transaction needs the permission of each of its parts. */
-const TABLE_ACTIONS = ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'];
-const INDEXES = ['gsi1', 'gsi2'];
+const TABLE_ACTIONS = ['GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'];
 
 export function grantTable(grantee: IGrantable, table: Table): void {
 	allow(
@@ -17,7 +17,7 @@ export function grantTable(grantee: IGrantable, table: Table): void {
 	allow(
 		grantee,
 		['dynamodb:Query'],
-		INDEXES.map((index) => `${table.tableArn}/index/${index}`),
+		TABLE_INDEXES.map(({ indexName }) => `${table.tableArn}/index/${indexName}`),
 	);
 }
 

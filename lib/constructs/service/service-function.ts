@@ -6,23 +6,18 @@ import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { METRICS_NAMESPACE } from '../../service-metrics.ts';
+import { BUNDLE_OPTIONS, type LambdaBundle } from '../../../lambdas/bundles.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 
 export interface ServiceFunctionProps {
 	readonly description: string;
-	/** Relative to the repository's root. */
-	readonly entry: string;
-	/** How logs and traces name it. */
-	readonly service: string;
-	readonly stage: string;
+	/** What is bundled (lambdas/bundles.ts). */
+	readonly bundle: LambdaBundle;
 	readonly timeout: Duration;
 	readonly memorySize: number;
 	readonly environment: Readonly<Record<string, string>>;
 	readonly logRetention: RetentionDays;
-	/** Files that the code reads at run time: from (relative to the root) → to (relative to the bundle). */
-	readonly files?: Readonly<Record<string, string>>;
 	/** Only where it has to reach something private. */
 	readonly vpc?: IVpc;
 }
@@ -43,7 +38,7 @@ export class ServiceFunction extends Construct {
 		if (props.vpc !== undefined) this.role.addToPolicy(networkInterfaces());
 		this.function = new NodejsFunction(this, 'Function', {
 			description: props.description,
-			entry: resolve(ROOT, props.entry),
+			entry: resolve(ROOT, props.bundle.entry),
 			depsLockFilePath: resolve(ROOT, 'package-lock.json'),
 			handler: 'handler',
 			runtime: Runtime.NODEJS_24_X,
@@ -56,25 +51,22 @@ export class ServiceFunction extends Construct {
 			environment: {
 				...props.environment,
 				NODE_OPTIONS: '--enable-source-maps',
-				POWERTOOLS_SERVICE_NAME: props.service,
-				POWERTOOLS_METRICS_NAMESPACE: METRICS_NAMESPACE,
 			},
 			...(props.vpc === undefined ? {} : { vpc: props.vpc, vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS } }),
 			bundling: {
 				format: OutputFormat.ESM,
-				target: 'node24',
-				minify: true,
-				sourceMap: true,
-				sourcesContent: false,
-				mainFields: ['module', 'main'],
+				target: BUNDLE_OPTIONS.target,
+				minify: BUNDLE_OPTIONS.minify,
+				sourceMap: BUNDLE_OPTIONS.sourcemap,
+				sourcesContent: BUNDLE_OPTIONS.sourcesContent,
+				mainFields: [...BUNDLE_OPTIONS.mainFields],
+				banner: BUNDLE_OPTIONS.banner.js,
 				// Everything is in the bundle: what was tested is what runs.
 				externalModules: [],
-				// Parts of the tracer are CommonJS.
-				banner: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
 				commandHooks: {
 					beforeBundling: () => [],
 					beforeInstall: () => [],
-					afterBundling: (_input, output) => copies(output, props.files ?? {}),
+					afterBundling: (_input, output) => copies(output, props.bundle.files),
 				},
 			},
 		});

@@ -31,7 +31,7 @@ export class TtlSchedules extends Construct {
 	grant(grantee: IGrantable): void {
 		grantee.grantPrincipal.addToPrincipalPolicy(
 			new PolicyStatement({
-				actions: ['scheduler:CreateSchedule', 'scheduler:UpdateSchedule', 'scheduler:GetSchedule', 'scheduler:DeleteSchedule'],
+				actions: ['scheduler:CreateSchedule', 'scheduler:UpdateSchedule', 'scheduler:DeleteSchedule'],
 				resources: [this.#schedules],
 			}),
 		);

@@ -23,7 +23,7 @@ export function clusterSuite(stage: () => Stage): void {
 
 	describe('the cluster stack', () => {
 		it('reads like this', async () => {
-			await expect(outline(cluster())).toMatchFileSnapshot('../snapshots/cluster.txt');
+			await expect(outline(cluster())).toMatchFileSnapshot('snapshots/cluster.txt');
 		});
 
 		it('runs Kubernetes 1.36, let in by access entries only, with every log on', () => {
@@ -35,6 +35,11 @@ export function clusterSuite(stage: () => Stage): void {
 			});
 			expect(Properties.ComputeConfig?.Enabled ?? false).toBe(false);
 			expect(Properties.Logging.ClusterLogging.EnabledTypes).toHaveLength(5);
+			for (const { id, Properties: log } of ofType(cluster(), 'AWS::Logs::LogGroup')) expect(log.RetentionInDays, id).toBe(30);
+			expect(ofType(cluster(), 'AWS::Logs::LogGroup').map(({ Properties: log }) => log.LogGroupName)).toContain(
+				'/aws/eks/wp-clone-production/cluster',
+			);
+			for (const { id, Properties: fn } of ofType(cluster(), 'AWS::Lambda::Function')) expect(fn.LoggingConfig.LogGroup, id).toBeDefined();
 		});
 
 		it('gives pods addresses in blocks and holds them to their policies', () => {

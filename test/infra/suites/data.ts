@@ -6,7 +6,7 @@ import { outline } from './outline.ts';
 export function dataSuite(stage: () => Stage): void {
 	describe('the data stack', () => {
 		it('reads like this', async () => {
-			await expect(outline(stage().data)).toMatchFileSnapshot('../snapshots/data.txt');
+			await expect(outline(stage().data)).toMatchFileSnapshot('snapshots/data.txt');
 		});
 
 		it('has the table that the store was written for', () => {

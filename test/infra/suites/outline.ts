@@ -1,8 +1,8 @@
 /** A template as a page to read: what there is, and who may do what. */
 import { flat, type Resource, type StackTemplate } from '../support.ts';
 
-/** Hashes would change with every rename of a parent. */
-const plain = (id: string): string => id.replace(/[0-9A-F]{8}(?=[.>]|$)/, '');
+/** Hashes of paths would change with every rename of a parent, those of versions with the code. */
+const plain = (id: string): string => id.replace(/[0-9A-F]{8}([0-9a-f]{32})?$/, '');
 const short = (text: string): string =>
 	text.replaceAll(/([0-9A-F]{8})(?=[A-Za-z.>/:]|$)/g, '').replaceAll(/<wp-clone-\w+-\w+:ExportsOutput(FnGetAtt|Ref)(\w+)>/g, '<$2>');
 

@@ -1,27 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { OPERATION_IDS, OPERATIONS } from '../../../core/api/operations.ts';
+import { parseApiEnvironment, parseWorkerEnvironment } from '../../../lambdas/shared/environment.ts';
 import { flat, ofType, only, type Resource, type StackTemplate, type Stage } from '../support.ts';
 import { outline } from './outline.ts';
-
-/** What lambdas/ and bin/consumer.ts are written for. */
-const ENVIRONMENT = [
-	'AUTH',
-	'CLONE_DOMAIN',
-	'CLONE_IMAGE',
-	'CLONE_NAMESPACE',
-	'CLUSTER_CA',
-	'CLUSTER_ENDPOINT',
-	'CLUSTER_NAME',
-	'KMS_KEY_ID',
-	'QUEUE_ARN',
-	'QUEUE_URL',
-	'SCHEDULE_DLQ_ARN',
-	'SCHEDULE_GROUP',
-	'SCHEDULE_ROLE_ARN',
-	'STAGE',
-	'TABLE_NAME',
-	'WARM_POOL',
-];
+import { plausible } from './plausible.ts';
 
 export function serviceSuite(stage: () => Stage): void {
 	const service = (): StackTemplate => stage().service;
@@ -29,7 +11,7 @@ export function serviceSuite(stage: () => Stage): void {
 
 	describe('the service stack', () => {
 		it('reads like this', async () => {
-			await expect(outline(service())).toMatchFileSnapshot('../snapshots/service.txt');
+			await expect(outline(service())).toMatchFileSnapshot('snapshots/service.txt');
 		});
 
 		it('says where everything is', () => {
@@ -37,7 +19,6 @@ export function serviceSuite(stage: () => Stage): void {
 			const said = [
 				'Endpoint',
 				'Region',
-				'Table',
 				'QueueUrl',
 				'DeadLetterQueueUrl',
 				'Kubectl',
@@ -47,7 +28,7 @@ export function serviceSuite(stage: () => Stage): void {
 				'Dashboardapi',
 			];
 			expect(Object.keys(outputs)).toEqual(expect.arrayContaining(said));
-			expect(flat(outputs.Kubectl.Value)).toBe('aws eks update-kubeconfig --name wp-clone-production --region eu-central-1');
+			expect(flat(outputs.Kubectl.Value)).toBe('aws eks update-kubeconfig --name wp-clone-production --region <AWS::Region>');
 		});
 	});
 
@@ -88,17 +69,31 @@ export function serviceSuite(stage: () => Stage): void {
 			}
 		});
 
-		it('are told what they need, within the 4 KB that there are', () => {
+		it.each([
+			['Api', parseApiEnvironment],
+			['Worker', parseWorkerEnvironment],
+			['Sweep', parseWorkerEnvironment],
+		] as const)('%s is told what it reads', (name, parse) => {
+			const found = functions().find(({ id }) => id.startsWith(name));
+			expect(parse(plausible(found?.Properties.Environment.Variables))).toMatchObject({
+				STAGE: 'production',
+				CLONE_DOMAIN: 'clones.example.com',
+			});
+		});
+
+		it('are told it within the 4 KB that there are', () => {
 			for (const { id, Properties } of functions()) {
-				const { Variables } = Properties.Environment;
-				expect(Object.keys(Variables), id).toEqual(expect.arrayContaining(ENVIRONMENT));
 				// The CA's certificate is about 1.5 KB; references stand for at most 130 characters each.
-				const bytes = Object.entries(Variables).reduce(
+				const bytes = Object.entries(Properties.Environment.Variables).reduce(
 					(sum, [name, value]) => sum + name.length + (typeof value === 'string' ? value.length : 130),
 					1500,
 				);
 				expect(bytes, id).toBeLessThan(4096);
 			}
+		});
+
+		it('run clones on nodes of their own', () => {
+			for (const { Properties } of functions()) expect(Properties.Environment.Variables.CLONE_NODES).toBe('dedicated');
 		});
 	});
 

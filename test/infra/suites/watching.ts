@@ -1,5 +1,23 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { METRICS_NAMESPACE as WRITTEN_NAMESPACE } from '../../../adapters/aws/telemetry/powertools-telemetry.ts';
+import { METRICS_NAMESPACE } from '../../../lib/service-metrics.ts';
 import { flat, ofType, only, type Resource, type StackTemplate, type Stage } from '../support.ts';
+
+/** Names given to the telemetry anywhere in the code. A job's end is counted by its status. */
+function writtenMetrics(): readonly string[] {
+	const root = resolve(import.meta.dirname, '../../..');
+	const files = ['core', 'adapters', 'lambdas'].flatMap((folder) =>
+		readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+			.filter((name) => name.endsWith('.ts'))
+			.map((name) => readFileSync(join(root, folder, name), 'utf8')),
+	);
+	const names = files.flatMap((text) => [...text.matchAll(/metric\(\s*['`]([a-z_$]+(?:\{status\})?)['`]/g)].map(([, name = '']) => name));
+	return names.flatMap((name) =>
+		name.endsWith('{status}') ? ['completed', 'failed', 'cancelled'].map((status) => `jobs_${status}`) : [name],
+	);
+}
 
 interface Expected {
 	readonly metric: string;
@@ -87,9 +105,21 @@ export function watchingSuite(stage: () => Stage): void {
 
 		it('of the service look where the telemetry writes', () => {
 			for (const [id, { Properties }] of alarms()) {
-				if (Properties.Namespace === 'wp-clone') expect(Properties.Dimensions, id).toEqual([{ Name: 'stage', Value: 'production' }]);
+				if (Properties.Namespace === METRICS_NAMESPACE) expect(Properties.Dimensions, id).toEqual([{ Name: 'stage', Value: 'production' }]);
 			}
 		});
+	});
+
+	it('reads no metric that nobody writes', () => {
+		expect(METRICS_NAMESPACE).toBe(WRITTEN_NAMESPACE);
+		const read = [...alarms().values()].flatMap(({ Properties }) => [
+			...(Properties.Namespace === METRICS_NAMESPACE ? [Properties.MetricName] : []),
+			...(Properties.Metrics ?? []).flatMap(
+				({ MetricStat }: { MetricStat?: { Metric: { MetricName: string } } }) => MetricStat?.Metric.MetricName ?? [],
+			),
+		]);
+		expect(read).toHaveLength(6);
+		for (const name of read) expect(writtenMetrics(), name).toContain(name);
 	});
 
 	describe('a rollout', () => {
