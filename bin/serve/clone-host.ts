@@ -1,11 +1,12 @@
 /** What runs the clones of the one-machine service: WordPress Playground on this machine, or a cluster. */
 import { join } from 'node:path';
+import { eksCluster } from '../../adapters/aws/eks-cluster.ts';
 import { ensureBundle } from '../../adapters/embedded/playground/bundle/wordpress-bundle.ts';
 import { PHP_VERSIONS } from '../../adapters/embedded/playground/php/runtime.ts';
 import { PlaygroundCloneHost } from '../../adapters/embedded/playground/playground-clone-host.ts';
 import { CloneApi } from '../../adapters/kubernetes/clone-api.ts';
 import { checkCluster } from '../../adapters/kubernetes/cluster-check.ts';
-import { clusterConfig } from '../../adapters/kubernetes/cluster-config.ts';
+import { type ClusterAccess, clusterConfig } from '../../adapters/kubernetes/cluster-config.ts';
 import { KubernetesCloneHost } from '../../adapters/kubernetes/kubernetes-clone-host.ts';
 import { type CloneSettings, DEFAULT_CLONE_SETTINGS } from '../../core/clones/settings.ts';
 import type { Clock, CloneDatabases, CloneHost, Telemetry } from '../../core/ports.ts';
@@ -46,9 +47,10 @@ async function openKubernetes(
 	clock: Clock,
 	telemetry: Telemetry,
 ): Promise<OpenedHost> {
-	const { kubeconfig, namespace, image, phpVersion, wpVersion, domain, scheme, keepFinishedSeconds } = settings;
+	const { kubeconfig, eksCluster: eksName, namespace, image, phpVersion, wpVersion, domain, scheme, keepFinishedSeconds } = settings;
 	const manifests = { ...DEFAULT_CLONE_MANIFEST_SETTINGS, namespace, image, phpVersion, wpVersion, domain, keepFinishedSeconds };
-	const config = clusterConfig({ kind: 'kubeconfig', ...(kubeconfig === null ? {} : { path: kubeconfig }) });
+	const fromFile: ClusterAccess = { kind: 'kubeconfig', ...(kubeconfig === null ? {} : { path: kubeconfig }) };
+	const config = clusterConfig(eksName === null ? fromFile : await eksCluster(eksName, clock));
 	const api = new CloneApi({ config, namespace, onCall: (call) => telemetry.metric('kubernetes_calls', 1, 'count', { call }) });
 	await checkCluster(api, manifests);
 	const databases = mysql === null ? undefined : await openDatabases(mysql);

@@ -27,6 +27,8 @@ export interface ServeSettings {
 export interface KubernetesSettings {
 	/** Null: the usual places (KUBECONFIG, ~/.kube/config, a pod's own account). */
 	readonly kubeconfig: string | null;
+	/** The name of an EKS cluster to find by AWS's own API, in place of a kubeconfig. */
+	readonly eksCluster: string | null;
 	readonly namespace: string;
 	readonly image: string;
 	readonly phpVersion: string;
@@ -51,6 +53,7 @@ export const USAGE = `npm start -- [options]
   --metrics                metrics as lines of JSON beside the log
 with --host kubernetes
   --kubeconfig FILE        which cluster ($KUBECONFIG)
+  --eks-cluster NAME       an EKS cluster by its name, with the AWS credentials at hand
   --clone-image NAME       the clone image, with its tag or digest
   --clone-php VERSION      what the image holds (8.4)
   --clone-wordpress V      what the image holds
@@ -81,6 +84,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 					'sweep-seconds': { type: 'string', default: '60' },
 					metrics: { type: 'boolean', default: false },
 					kubeconfig: { type: 'string' },
+					'eks-cluster': { type: 'string' },
 					'clone-image': { type: 'string' },
 					'clone-php': { type: 'string', default: '8.4' },
 					'clone-wordpress': { type: 'string' },
@@ -112,6 +116,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 	};
 	const kubernetes = (): KubernetesSettings => ({
 		kubeconfig: typeof values.kubeconfig === 'string' ? resolve(values.kubeconfig) : null,
+		eksCluster: values['eks-cluster'] === undefined ? null : required('eks-cluster', /^[0-9A-Za-z][\w-]{0,99}$/),
 		namespace: required('namespace', /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/),
 		image: required('clone-image', /^\S+[:@]\S+$/),
 		phpVersion: required('clone-php', /^\d+\.\d+$/),
@@ -122,6 +127,9 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 	});
 	if (values.host !== 'playground' && values.host !== 'kubernetes') {
 		faults.push(`--host is "playground" or "kubernetes", not "${String(values.host)}".`);
+	}
+	if (values.kubeconfig !== undefined && values['eks-cluster'] !== undefined) {
+		faults.push('--kubeconfig and --eks-cluster both say which cluster: give one.');
 	}
 	const cacheHome = environment.XDG_CACHE_HOME || join(homedir(), '.cache');
 	const settings: ServeSettings = {

@@ -97,6 +97,8 @@ export const OPERATOR_CODES: Readonly<Record<string, string>> = {
 	integrity_mismatch: 'The package from the registry is not the one that was pinned. Look at the registry or proxy in use.',
 	job_id_taken: 'Two jobs were given one id. Send the request again.',
 	kubeconfig_invalid: 'The kubeconfig does not name a cluster and a user. Set KUBECONFIG to one that does.',
+	cluster_not_found: 'There is no EKS cluster of that name in the region. Check the name and the region.',
+	cluster_not_ready: 'The EKS cluster has no endpoint yet. Try again when it is active.',
 	lease_lost: 'Another worker took the job over; it goes on there.',
 	lease_not_renewed: 'The store did not renew a lease in time; the job goes on elsewhere.',
 	namespace_missing: "The clones' namespace is not there. Apply the platform's manifests first.",
