@@ -88,7 +88,7 @@ describe(`kill -9 of the service, ${KILLS} times`, () => {
 					open.push(name);
 				}
 				// A step that kills its worker five times is given up: every one has to fit in between.
-				await pause(500 + random() * 8000);
+				await pause(500 + random() * 6000);
 				await service.process.kill();
 				await start(1);
 				for (const name of open) expect(await accept(name)).toBe(accepted.get(name));
