@@ -1,5 +1,5 @@
 /** What is the table's own, beyond the contracts: what stands where, and for how long. */
-import { GetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, GetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DynamoTable } from '../../../adapters/aws/dynamodb/dynamo-table.ts';
 import { DynamoCloneStore } from '../../../adapters/aws/dynamodb/dynamodb-clone-store.ts';
@@ -124,5 +124,10 @@ describe('clones and slots', () => {
 		await clones.removeSlot(one.slot_id);
 		await clones.putSlot(two);
 		expect(await clones.claimWarm(job)).toMatchObject({ slot_id: two.slot_id, job_id: job });
+		// Also where the removal was cut off before it came to the claim.
+		const three = slot('warm');
+		await clones.putSlot(three);
+		await clients.dynamo.send(new DeleteItemCommand({ TableName: tableName, Key: { pk: { S: 'SLOTS' }, sk: { S: two.slot_id } } }));
+		expect(await clones.claimWarm(job)).toMatchObject({ slot_id: three.slot_id, job_id: job });
 	});
 });
