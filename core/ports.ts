@@ -171,12 +171,37 @@ export interface SlotSpec {
 	readonly deadline: Millis;
 	/** e.g. `8.4`; the host takes the nearest it has. */
 	readonly php_version: string | null;
-	readonly database: 'sqlite' | 'mysql';
+	/** The clone's own MySQL database; null: SQLite, in its own folder. */
+	readonly database: DatabaseConnection | null;
+}
+
+/** A clone's own database on a shared MySQL or MariaDB, and what opens it. Holds a password: never logged, never shown. */
+export interface DatabaseConnection {
+	readonly host: string;
+	readonly port: number;
+	readonly name: string;
+	readonly user: string;
+	readonly password: string;
+	/** Whether the server refuses this user without TLS. */
+	readonly tls: boolean;
+}
+
+/** Databases of clones: one slot = one database and one user that can reach nothing else. */
+export interface CloneDatabases {
+	/**
+	 * Makes the slot's database and user unless they are there, and sets a new password: whatever knew the one before is
+	 * locked out. What is in the database stays. @throws PermanentError, TransientError `database_…`
+	 */
+	create(slotId: string): Promise<DatabaseConnection>;
+	/** Ends its connections, drops user and database. Idempotent. @throws TransientError */
+	drop(slotId: string): Promise<void>;
+	/** Slots of which a database or a user is there. */
+	list(): Promise<readonly string[]>;
 }
 
 export type SlotStatus =
 	/** `waiting`: why it takes longer than a start takes, for people. */
-	| { readonly state: 'starting'; readonly waiting?: ErrorInfo }
+	| { readonly state: 'starting'; readonly waiting?: ErrorInfo /** As below. */; readonly outdated?: boolean }
 	| {
 			readonly state: 'ready';
 			readonly endpoint: CloneEndpoint;
@@ -184,9 +209,25 @@ export type SlotStatus =
 			readonly wp_version: string;
 			/** The host's own deadline, where it is known without asking further. */
 			readonly deadline?: Millis;
+			/** Made from an older image, or other settings, than a slot that is started now. */
+			readonly outdated?: boolean;
 	  }
 	/** Ended, by whatever means; `reason` in words. `code`: what a job that waited for it fails with, when not `clone_lost`. */
 	| { readonly state: 'gone'; readonly reason: string; readonly code?: string };
+
+/** What a host has, without looking at each. */
+export interface HostedSlot {
+	readonly slot_id: string;
+	/** Known to run and to answer. When false, `status` has to be asked what it is. */
+	readonly ready: boolean;
+}
+
+/** The way to a slot by its clone's name. */
+export interface SlotRoute {
+	readonly endpoint: CloneEndpoint;
+	/** Whether it is known to lead to the slot already; it may take a moment. Ask again until then. */
+	readonly reached: boolean;
+}
 
 /** Runs clones: one slot = one WordPress with the agent, booted and empty until it is told to import. */
 export interface CloneHost {
@@ -197,8 +238,15 @@ export interface CloneHost {
 	extend(slotId: string, deadline: Millis): Promise<boolean>;
 	/** Ends it and removes everything it had. Idempotent. Resolves when it is gone. */
 	remove(slotId: string): Promise<void>;
-	/** Ids of everything on this host, running or left over. */
-	list(): Promise<readonly string[]>;
+	/**
+	 * Gives a ready slot a second address, by its clone's name, where this host has names; elsewhere the answer is the
+	 * slot's own address. Idempotent; the slot's own address stays. Gone with the slot.
+	 * @param name a DNS label of at most 40 characters, unique among live clones; never a slot's id
+	 * @returns undefined when the slot is gone
+	 */
+	route(slotId: string, name: string): Promise<SlotRoute | undefined>;
+	/** Everything on this host, running or left over. */
+	list(): Promise<readonly HostedSlot[]>;
 }
 
 export interface SourceCredentials {

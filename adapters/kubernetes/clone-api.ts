@@ -9,6 +9,7 @@ import {
 	type V1Job,
 	type V1Pod,
 } from '@kubernetes/client-node';
+import { nameIngress } from '../../k8s/clone/owned.ts';
 import { CLONE_LABELS, FIELD_MANAGER, LABEL_SLOT } from '../../k8s/labels.ts';
 import type { Ingress, Job, Secret, Service } from '../../k8s/types.ts';
 import type { ClusterConfig } from './cluster-config.ts';
@@ -108,23 +109,26 @@ export class CloneApi {
 			this.#callIfThere('delete the Secret', () => this.#core.deleteNamespacedSecret(target)),
 			this.#callIfThere('delete the Service', () => this.#core.deleteNamespacedService(target)),
 			this.#callIfThere('delete the Ingress', () => this.#networking.deleteNamespacedIngress(target)),
+			this.#callIfThere("delete the name's Ingress", () =>
+				this.#networking.deleteNamespacedIngress({ ...target, name: nameIngress(name) }),
+			),
 		]);
 	}
 
-	async listJobNames(): Promise<string[]> {
+	async listJobs(): Promise<V1Job[]> {
 		const labelSelector = Object.entries(CLONE_LABELS)
 			.map(([name, value]) => `${name}=${value}`)
 			.join(',');
-		const names: string[] = [];
+		const jobs: V1Job[] = [];
 		let _continue: string | undefined;
 		do {
 			const page = await this.#call('list the Jobs', () =>
 				this.#batch.listNamespacedJob({ namespace: this.namespace, labelSelector, limit: PAGE, _continue }),
 			);
-			for (const job of page.items) if (job.metadata?.name !== undefined) names.push(job.metadata.name);
+			jobs.push(...page.items);
 			_continue = page.metadata?._continue || undefined;
 		} while (_continue !== undefined);
-		return names;
+		return jobs;
 	}
 
 	/** A slot's pods, oldest first. */

@@ -6,12 +6,12 @@ import type { CloneApi } from './clone-api.ts';
 
 /**
  * Asks the cluster whether it would take a clone (nothing is made) and whether it shows what a clone's life needs.
- * @throws PermanentError `namespace_missing`, `cluster_forbidden`, `cluster_refused_object`, `cluster_certificate`;
- * TransientError `cluster_unreachable`, `cluster_login_refused`
+ * @throws PermanentError `namespace_missing`, `cluster_refused_object`, `cluster_certificate`;
+ * TransientError `cluster_forbidden`, `cluster_unreachable`, `cluster_login_refused`
  */
 export async function checkCluster(api: CloneApi, manifests: CloneManifestSettings): Promise<void> {
 	const slotId = 'slot-check';
-	await api.listJobNames();
+	await api.listJobs();
 	await api.listPods(slotId);
 	await api.listJobEvents(slotId);
 	await api.getJob(slotId);

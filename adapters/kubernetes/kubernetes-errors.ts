@@ -83,7 +83,8 @@ function forbidden(cause: ApiException<unknown>, said: string, doing: string, na
 		return new TransientError('namespace_ending', `The namespace ${namespace} is being removed.`, { cause });
 	}
 	const message = `The service may not ${doing} in namespace ${namespace}. Bind it to the Role clone-workers of the platform's manifests.`;
-	return new PermanentError('cluster_forbidden', message, { cause });
+	// A server that has just started refuses everything until it has read the Roles.
+	return new TransientError('cluster_forbidden', message, { cause, retryAfterSeconds: 10 });
 }
 
 export function capacityFull(cause?: unknown): TransientError {
@@ -92,6 +93,9 @@ export function capacityFull(cause?: unknown): TransientError {
 		retryAfterSeconds: 15,
 	});
 }
+
+/** A step has four attempts: so they outlast a control plane that is away for a minute. */
+const AWAY_SECONDS = 25;
 
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/;
 
@@ -104,5 +108,8 @@ function connectionError(cause: unknown): ProductError {
 		const message = "The cluster's certificate is not the one that was expected. Check the authority in the kubeconfig.";
 		return new PermanentError('cluster_certificate', message, { cause });
 	}
-	return new TransientError('cluster_unreachable', "The cluster's API does not answer. Check its address and the network.", { cause });
+	return new TransientError('cluster_unreachable', "The cluster's API does not answer. Check its address and the network.", {
+		cause,
+		retryAfterSeconds: AWAY_SECONDS,
+	});
 }

@@ -38,6 +38,12 @@ export function jobCondition(job: V1Job | undefined, now: number): SlotCondition
 	return (job.status?.ready ?? 0) > 0 ? { state: 'ready' } : undefined;
 }
 
+/** Whether the Job is known to have a pod that answers; what it is when not, its pods tell. */
+export function isReady(job: V1Job, now: number): boolean {
+	const ended = condition(job, ['Failed', 'FailureTarget']) !== undefined || (job.status?.failed ?? 0) > 0;
+	return !ended && jobCondition(job, now)?.state === 'ready';
+}
+
 /** With the pods at hand, newest last. */
 export function podCondition(job: V1Job, pods: readonly V1Pod[], events: readonly CoreV1Event[]): SlotCondition {
 	const pod = pods.at(-1);

@@ -77,7 +77,7 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 	const queue = new SqliteJobQueue({ db, clock, random, timers, waitMs: 20_000, pollMs: 1000 });
 	const ttl = new SqliteTtlSchedule(db, queue);
 	const opened = await openCloneHost(settings, clock, telemetry);
-	const { host, settings: cloneSettings } = opened;
+	const { host, databases, settings: cloneSettings } = opened;
 
 	const sourceHttp = createGuardedFetch({ allowPrivate: settings.allowPrivateSites });
 	// Clones are on this machine's own loopback address, or behind a cluster's ingress; only addresses that the host gave are called.
@@ -97,6 +97,7 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 		queue,
 		ttl,
 		host,
+		databases,
 		site,
 		sourceAgents,
 		cloneAgents,
@@ -152,6 +153,7 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 				delay: (milliseconds) => new Promise((wake) => setTimeout(wake, milliseconds)),
 				settings: {
 					...DEFAULT_API_SETTINGS,
+					features: { ...DEFAULT_API_SETTINGS.features, mysql: databases !== undefined },
 					allowPrivateSites: settings.allowPrivateSites,
 					liveClonesPerOwner: settings.clonesPerOwner,
 					cloneDeadlineSeconds: cloneSettings.jobDeadlineSeconds,

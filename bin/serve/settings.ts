@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { MYSQL_OPTIONS, MYSQL_USAGE, type MysqlSettings, parseMysqlSettings } from './mysql-settings.ts';
 
 export interface ServeSettings {
 	readonly host: string;
@@ -19,11 +20,15 @@ export interface ServeSettings {
 	readonly metrics: boolean;
 	/** A cluster to run the clones on; null: this machine. */
 	readonly kubernetes: KubernetesSettings | null;
+	/** The database server of clones on MySQL; null: none, and no such clones. */
+	readonly mysql: MysqlSettings | null;
 }
 
 export interface KubernetesSettings {
 	/** Null: the usual places (KUBECONFIG, ~/.kube/config, a pod's own account). */
 	readonly kubeconfig: string | null;
+	/** The name of an EKS cluster to find by AWS's own API, in place of a kubeconfig. */
+	readonly eksCluster: string | null;
 	readonly namespace: string;
 	readonly image: string;
 	readonly phpVersion: string;
@@ -48,6 +53,7 @@ export const USAGE = `npm start -- [options]
   --metrics                metrics as lines of JSON beside the log
 with --host kubernetes
   --kubeconfig FILE        which cluster ($KUBECONFIG)
+  --eks-cluster NAME       an EKS cluster by its name, with the AWS credentials at hand
   --clone-image NAME       the clone image, with its tag or digest
   --clone-php VERSION      what the image holds (8.4)
   --clone-wordpress V      what the image holds
@@ -55,7 +61,7 @@ with --host kubernetes
   --clone-scheme SCHEME    http or https (https)
   --namespace NAME         where clones live (clones)
   --keep-finished N        seconds that a finished clone's Job is kept (120)
-`;
+${MYSQL_USAGE}`;
 
 /** @throws Error whose message lists every fault and the usage. */
 export function parseServeSettings(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): ServeSettings {
@@ -78,6 +84,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 					'sweep-seconds': { type: 'string', default: '60' },
 					metrics: { type: 'boolean', default: false },
 					kubeconfig: { type: 'string' },
+					'eks-cluster': { type: 'string' },
 					'clone-image': { type: 'string' },
 					'clone-php': { type: 'string', default: '8.4' },
 					'clone-wordpress': { type: 'string' },
@@ -85,6 +92,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 					'clone-scheme': { type: 'string', default: 'https' },
 					namespace: { type: 'string', default: 'clones' },
 					'keep-finished': { type: 'string', default: '120' },
+					...MYSQL_OPTIONS,
 					help: { type: 'boolean', default: false },
 				},
 			}).values;
@@ -108,6 +116,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 	};
 	const kubernetes = (): KubernetesSettings => ({
 		kubeconfig: typeof values.kubeconfig === 'string' ? resolve(values.kubeconfig) : null,
+		eksCluster: values['eks-cluster'] === undefined ? null : required('eks-cluster', /^[0-9A-Za-z][\w-]{0,99}$/),
 		namespace: required('namespace', /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/),
 		image: required('clone-image', /^\S+[:@]\S+$/),
 		phpVersion: required('clone-php', /^\d+\.\d+$/),
@@ -118,6 +127,9 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 	});
 	if (values.host !== 'playground' && values.host !== 'kubernetes') {
 		faults.push(`--host is "playground" or "kubernetes", not "${String(values.host)}".`);
+	}
+	if (values.kubeconfig !== undefined && values['eks-cluster'] !== undefined) {
+		faults.push('--kubeconfig and --eks-cluster both say which cluster: give one.');
 	}
 	const cacheHome = environment.XDG_CACHE_HOME || join(homedir(), '.cache');
 	const settings: ServeSettings = {
@@ -133,6 +145,7 @@ export function parseServeSettings(argv: readonly string[], environment: Readonl
 		sweepSeconds: integer('sweep-seconds', 1, 3600),
 		metrics: values.metrics === true,
 		kubernetes: values.host === 'kubernetes' ? kubernetes() : null,
+		mysql: parseMysqlSettings(values, environment, faults),
 	};
 	if (values.help === true) throw new Error(USAGE);
 	if (faults.length > 0) throw new Error(`${faults.join('\n')}\n\n${USAGE}`);

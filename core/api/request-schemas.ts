@@ -13,8 +13,8 @@ const MAX_URL = 2048;
 const DNS_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 /** RFC 1123 host name of at least two labels, whose last is no number (so not an IPv4 address). */
 const HOST_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-/** Ids that the service gives to jobs: nobody may take one as a name. */
-const JOB_ID = /^(?:clone|restore|delete)-[0-9a-f]{12}$/;
+/** Ids that the service gives to jobs and slots: nobody may take one as a name, which becomes a host name beside theirs. */
+const OWN_ID = /^(?:clone|restore|delete|slot)-[0-9a-f]{12}$/;
 const NO_CONTROL = /^\P{Cc}*$/u;
 
 /** What decides about a request beside its shape. */
@@ -68,7 +68,7 @@ function cloneFields(rules: RequestRules) {
 		customer_id: z
 			.string()
 			.regex(DNS_LABEL)
-			.refine((id) => !JOB_ID.test(id), {
+			.refine((id) => !OWN_ID.test(id), {
 				params: { code: 'reserved' },
 				error: 'Names of this form are given by the service; choose another.',
 			})

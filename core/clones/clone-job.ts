@@ -7,9 +7,19 @@
  */
 import * as z from 'zod';
 import { PermanentError, TransientError } from '../errors.ts';
-import type { Json } from '../jobs/job.ts';
+import type { Job, Json } from '../jobs/job.ts';
 import { done, type Finished, type JobDefinition, type Step, type StepContext, wait } from '../jobs/step.ts';
-import type { AgentClient, JobQueue, JobStore, Site, SourceConnection, SourceCredentials, Telemetry, TtlSchedule } from '../ports.ts';
+import type {
+	AgentClient,
+	JobQueue,
+	JobStore,
+	Site,
+	SlotRoute,
+	SourceConnection,
+	SourceCredentials,
+	Telemetry,
+	TtlSchedule,
+} from '../ports.ts';
 import { importStatusSchema, loginLinkSchema, type Preflight, parseAnswer, preflightSchema } from './agent-answers.ts';
 import type { Clone } from './clone.ts';
 import { scheduleDeletion, unscheduleDeletion } from './delete-job.ts';
@@ -45,7 +55,8 @@ const secretsSchema = z.looseObject({ source_password: z.string() });
 const preparedSchema = z.object({ source_key: z.string(), password: z.string(), username: z.string() });
 const connectionSchema = z.object({ agent_url: z.string(), site_url: z.string(), uploaded: z.boolean() });
 const claimSchema = z.object({ slot_id: z.string(), warm: z.boolean(), php: z.string() });
-const bootSchema = z.object({ url: z.string(), ref: z.string(), php_version: z.string(), wp_version: z.string() });
+/** `url`: the slot's own address, for its agent. `public_url`: the clone's. */
+const bootSchema = z.object({ url: z.string(), public_url: z.string(), ref: z.string(), php_version: z.string(), wp_version: z.string() });
 
 /** Ends of `connect` after which another try to clean up would find the same closed door. */
 const NO_WAY_IN: ReadonlySet<string> = new Set([
@@ -83,6 +94,12 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			if (written !== undefined) return written;
 		}
 		throw new TransientError('clone_busy', 'The clone is being changed by several requests at once.');
+	};
+
+	const route = async (context: StepContext, slotId: string): Promise<SlotRoute> => {
+		const found = await deps.host.route(slotId, input(context).clone_id);
+		if (found === undefined) throw new PermanentError('clone_lost', 'The clone ended before it was ready. Ask for a new one.');
+		return found;
 	};
 
 	const prepare: Step = {
@@ -172,7 +189,9 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			const facts = preflightSchema.parse(context.output('preflight'));
 			const request = input(context);
 			const php = nearestPhp(deps.settings.phpVersions, facts.php_version);
-			const coldId = `slot-${job.job_id.slice(job.job_id.indexOf('-') + 1)}`;
+			// A clone without a name of its own is at its job's: so is its slot, and needs no second address.
+			const coldId = isNamed(job, request) ? `slot-${job.job_id.slice(job.job_id.indexOf('-') + 1)}` : job.job_id;
+			// Booted slots run on SQLite: a clone on MySQL always starts cold.
 			const fitsWarm = php === deps.settings.warmPhp && request.database === 'sqlite';
 			// A cold slot of an earlier attempt is kept to: a job never holds two.
 			const earlier = await deps.clones.getSlot(coldId);
@@ -219,7 +238,10 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 				throw new PermanentError('clone_lost', `The clone ended before it was ready (${status.reason}). Ask for a new one.`);
 			}
 			if (status.state === 'starting') return wait(status.waiting === undefined ? 0.25 : 2, status.waiting?.message);
-			return done({ ...status.endpoint, php_version: status.php_version, wp_version: status.wp_version });
+			const { php_version, wp_version, endpoint } = status;
+			// Leads there by the time the copy is made; `publish` sees to it.
+			const named = isNamed(context.job, input(context)) ? await route(context, slot_id) : undefined;
+			return done({ ...endpoint, public_url: named?.endpoint.url ?? endpoint.url, php_version, wp_version });
 		},
 	};
 
@@ -241,7 +263,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			if (status.state === 'idle') {
 				await deps.cloneAgents.call(agent, 'import_start', {
 					source: { agent_url: connection.agent_url, key_id: job.job_id, agent_key: source_key, url: facts.home_url },
-					target: { url: booted.url },
+					target: { url: booted.public_url },
 					job_id: job.job_id,
 					admin: { username, password, email: 'clone-admin@clone.invalid' },
 					access: request.access,
@@ -298,6 +320,9 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			const booted = bootSchema.parse(context.output('boot'));
 			const { slot_id, php } = claimSchema.parse(context.output('claim'));
 			const facts = preflightSchema.parse(context.output('preflight'));
+			if (isNamed(context.job, request) && !(await route(context, slot_id)).reached) {
+				return wait(0.25, 'Waiting until the clone is reached by its name');
+			}
 			const agent = await slotAgent(deps, slot_id, booted.url);
 			const link = parseAnswer(loginLinkSchema, 'login_link', await deps.cloneAgents.call(agent, 'login_link', {}));
 			const expiresAt = deps.clock.now() + request.ttl_minutes * 60_000;
@@ -308,7 +333,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			const clone = await updateClone(request.clone_id, {
 				state: 'live',
 				expires_at: expiresAt,
-				url: booted.url,
+				url: booted.public_url,
 				facts: { wp_version: facts.wp_version, php_version: php, access: request.access },
 			});
 			await scheduleDeletion(deps, clone);
@@ -343,7 +368,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 				status_message: 'The clone is ready',
 				result: {
 					clone_id: request.clone_id,
-					clone_url: booted.url,
+					clone_url: booted.public_url,
 					username: cloneFacts.username ?? username,
 					expires_at: new Date(published.expires_at).toISOString(),
 					fidelity: 'full',
@@ -366,6 +391,11 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			await updateClone(clone.clone_id, { state: 'deleted', slot_id: null, url: null, expires_at: null });
 		},
 	};
+}
+
+/** Whether the caller chose the clone's name. */
+function isNamed(job: Job, request: CloneInput): boolean {
+	return request.clone_id !== job.job_id;
 }
 
 /** What cannot be cloned, said before anything is made. @throws PermanentError */

@@ -1,6 +1,6 @@
 /**
  * What stands behind the TTL schedule: deletes clones past their time, notices clones that died, and removes anything on
- * the host that no live clone owns. Every pass is idempotent and safe beside others.
+ * the host, or among the databases, that no live clone owns. Every pass is idempotent and safe beside others.
  */
 import { sha256Hex } from '../api/digest.ts';
 import { isTerminal } from '../jobs/job.ts';
@@ -27,8 +27,9 @@ export async function sweepClones(deps: CloneSweepDeps, limit = 100): Promise<Cl
 		expired++;
 	}
 
-	// The host's list before the rows: a slot's row is written before it starts, so what is listed has a row by now.
-	const onHost = new Set(await deps.host.list());
+	// These lists before the rows: a slot's row is written before it starts, so what is listed has a row by now.
+	const onHost = new Map((await deps.host.list()).map((slot) => [slot.slot_id, slot.ready]));
+	const withDatabase = (await deps.databases?.list()) ?? [];
 	let lost = 0;
 	const owned = new Set<string>();
 	let cursor: string | null = null;
@@ -36,8 +37,8 @@ export async function sweepClones(deps: CloneSweepDeps, limit = 100): Promise<Cl
 		const page: { items: readonly Clone[]; next_cursor: string | null } = await deps.clones.allLive(cursor, 100);
 		for (const clone of page.items) {
 			if (clone.slot_id !== null) owned.add(clone.slot_id);
-			if (clone.state !== 'live' || clone.slot_id === null || onHost.has(clone.slot_id)) continue;
-			// It may have come up since the list was made.
+			if (clone.state !== 'live' || clone.slot_id === null || onHost.get(clone.slot_id) === true) continue;
+			// It may only be busy, or have come up since the list was made.
 			if ((await deps.host.status(clone.slot_id)).state === 'gone') {
 				deps.telemetry.log('warn', 'A clone has died before its time.', { clone_id: clone.clone_id });
 				await sendDeletion(deps, clone, now);
@@ -61,9 +62,14 @@ export async function sweepClones(deps: CloneSweepDeps, limit = 100): Promise<Cl
 		await removeSlot(deps, slot.slot_id);
 		orphans++;
 	}
-	for (const slotId of onHost) {
+	for (const slotId of onHost.keys()) {
 		if (known.has(slotId) || (await deps.clones.getSlot(slotId)) !== undefined) continue;
 		await deps.host.remove(slotId);
+		orphans++;
+	}
+	for (const slotId of withDatabase) {
+		if (known.has(slotId) || (await deps.clones.getSlot(slotId)) !== undefined) continue;
+		await deps.databases?.drop(slotId);
 		orphans++;
 	}
 	if (orphans > 0) deps.telemetry.log('warn', 'Removed what no live clone owned.', { orphans });

@@ -8,7 +8,7 @@ import { TransientError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
 import { newJob } from '../jobs/new-job.ts';
 import { done, type JobDefinition, type Step, type StepContext, wait } from '../jobs/step.ts';
-import type { Clock, CloneHost, CloneStore, JobQueue, JobStore, TtlSchedule } from '../ports.ts';
+import type { Clock, CloneDatabases, CloneHost, CloneStore, JobQueue, JobStore, TtlSchedule } from '../ports.ts';
 import type { Clone } from './clone.ts';
 import { removeSlot } from './slots.ts';
 
@@ -17,6 +17,7 @@ export interface DeleteJobDeps {
 	readonly clones: CloneStore;
 	readonly queue: JobQueue;
 	readonly host: CloneHost;
+	readonly databases?: CloneDatabases | undefined;
 	readonly ttl: TtlSchedule;
 	readonly clock: Clock;
 }

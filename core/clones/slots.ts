@@ -1,5 +1,5 @@
 import { PermanentError } from '../errors.ts';
-import type { AgentTarget, Clock, CloneHost, CloneStore, Random, SecretBox } from '../ports.ts';
+import type { AgentTarget, Clock, CloneDatabases, CloneHost, CloneStore, Random, SecretBox } from '../ports.ts';
 import type { Slot } from './clone.ts';
 
 /** 32 random bytes as base64, for a signing key. */
@@ -12,14 +12,17 @@ export function newKey(random: Random): string {
 export interface SlotDeps {
 	readonly clones: CloneStore;
 	readonly host: CloneHost;
+	/** Absent where this service has no MySQL. */
+	readonly databases?: CloneDatabases | undefined;
 	readonly secrets: SecretBox;
 	readonly clock: Clock;
 	readonly random: Random;
 }
 
 /**
- * Records a slot, then starts it: in this order, so that the orphan sweep never sees a running slot that no row names.
- * Idempotent by `slot_id`: the key of an earlier attempt is kept.
+ * Records a slot, then makes its database, then starts it: in this order, so that the orphan sweep never sees a database or
+ * a running slot that no row names. Idempotent by `slot_id`: the key of an earlier attempt is kept, the password of its
+ * database is not. @throws PermanentError `database_not_available`
  */
 export async function startSlot(
 	deps: SlotDeps,
@@ -46,12 +49,16 @@ export async function startSlot(
 		};
 		await deps.clones.putSlot(slot);
 	}
+	if (spec.database === 'mysql' && deps.databases === undefined) {
+		throw new PermanentError('database_not_available', 'This service cannot run clones on MySQL. Use "sqlite".');
+	}
+	const database = spec.database === 'mysql' && deps.databases !== undefined ? await deps.databases.create(spec.slot_id) : null;
 	await deps.host.start({
 		slot_id: spec.slot_id,
 		agent_key: await deps.secrets.open(slot.agent_key_sealed, { slot_id: spec.slot_id }),
 		deadline: spec.deadline,
 		php_version: spec.php_version,
-		database: spec.database,
+		database,
 	});
 	return slot;
 }
@@ -67,8 +74,9 @@ export async function slotAgent(deps: Pick<SlotDeps, 'clones' | 'secrets'>, slot
 	};
 }
 
-/** Ends a slot on the host and forgets it. Idempotent. */
-export async function removeSlot(deps: Pick<SlotDeps, 'clones' | 'host'>, slotId: string): Promise<void> {
+/** Ends a slot on the host, then drops its database if it had one, and forgets it. Idempotent. */
+export async function removeSlot(deps: Pick<SlotDeps, 'clones' | 'host' | 'databases'>, slotId: string): Promise<void> {
 	await deps.host.remove(slotId);
+	await deps.databases?.drop(slotId);
 	await deps.clones.removeSlot(slotId);
 }

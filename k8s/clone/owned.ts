@@ -24,7 +24,15 @@ export interface SlotFile {
 	/** Base64 of 32 bytes. */
 	readonly agent_key: string;
 	readonly url: string;
-	readonly database: { readonly host: string; readonly name: string; readonly user: string; readonly password: string } | null;
+	/** The clone's own MySQL database; null on SQLite. */
+	readonly database: {
+		readonly host: string;
+		readonly port: number;
+		readonly name: string;
+		readonly user: string;
+		readonly password: string;
+		readonly tls: boolean;
+	} | null;
 }
 
 export const SLOT_FILE = 'slot.json';
@@ -48,12 +56,17 @@ export function cloneService(settings: CloneManifestSettings, job: JobReference)
 	};
 }
 
+/** Name of the Ingress for the name that a customer chose for a slot's clone. */
+export function nameIngress(slotId: string): string {
+	return `${slotId}-name`;
+}
+
 /** The route of a slot's own name, or, with `host`, of a name that a customer chose for it. */
 export function cloneIngress(settings: CloneManifestSettings, job: JobReference, host: string = job.slotId): Ingress {
 	return {
 		apiVersion: 'networking.k8s.io/v1',
 		kind: 'Ingress',
-		metadata: metadata(settings, job, host === job.slotId ? job.slotId : `${job.slotId}-name`),
+		metadata: metadata(settings, job, host === job.slotId ? job.slotId : nameIngress(job.slotId)),
 		spec: {
 			ingressClassName: settings.ingressClass,
 			rules: [

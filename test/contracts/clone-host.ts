@@ -9,6 +9,10 @@ export interface CloneHostHarness {
 	startAndDie(spec: SlotSpec): Promise<void>;
 	/** What the slot has on the host: processes, folders, ports, objects. Empty when nothing is left. */
 	leftovers(slotId: string): Promise<readonly string[]>;
+	/** Ends a running slot from outside, as a crash of what carries it would. */
+	lose(slotId: string): Promise<void>;
+	/** Whether clones have addresses by name here. */
+	readonly names: boolean;
 	close(): Promise<void>;
 }
 
@@ -22,7 +26,7 @@ export function slotSpec(fields: Partial<SlotSpec> = {}): SlotSpec {
 		agent_key: randomBytes(32).toString('base64'),
 		deadline: Date.now() + 10 * MINUTE,
 		php_version: '8.4',
-		database: 'sqlite',
+		database: null,
 		...fields,
 	};
 }
@@ -34,6 +38,11 @@ export async function until<T>(look: () => Promise<T>, right: (answer: T) => boo
 		if (right(answer)) return answer;
 		await pause(100);
 	}
+}
+
+/** Ids of what the host has. */
+export async function listed(host: CloneHost): Promise<readonly string[]> {
+	return (await host.list()).map((slot) => slot.slot_id);
 }
 
 export type ReadySlot = Extract<SlotStatus, { state: 'ready' }>;
@@ -77,7 +86,25 @@ export function cloneHostContract(name: string, make: () => Promise<CloneHostHar
 				const before = await untilReady(host, spec.slot_id);
 				await Promise.all([host.start(spec), host.start(spec)]);
 				expect(await host.status(spec.slot_id)).toEqual(before);
-				expect((await host.list()).filter((id) => id === spec.slot_id)).toHaveLength(1);
+				expect((await listed(host)).filter((id) => id === spec.slot_id)).toHaveLength(1);
+			});
+
+			it('is reached by the name of its clone as well, where there are names', async () => {
+				const { endpoint } = await untilReady(host, spec.slot_id);
+				const name = `name-of-${spec.slot_id}`;
+				const route = await until(
+					() => host.route(spec.slot_id, name),
+					(answer) => answer?.reached !== false,
+				);
+				expect(route?.endpoint.ref).toBe(endpoint.ref);
+				if (harness.names) expect(new URL(route?.endpoint.url ?? '').hostname.split('.')[0]).toBe(name);
+				else expect(route?.endpoint.url).toBe(endpoint.url);
+				expect(await host.route(spec.slot_id, name)).toEqual(route);
+				for (const url of [route?.endpoint.url, endpoint.url]) {
+					const response = await fetch(`${url}/wp-login.php`);
+					expect(response.status).toBe(200);
+					expect(await response.text()).toContain('name="log"');
+				}
 			});
 
 			it('lives past its first deadline when that is moved', async () => {
@@ -92,7 +119,7 @@ export function cloneHostContract(name: string, make: () => Promise<CloneHostHar
 				expect(await harness.leftovers(spec.slot_id)).not.toEqual([]);
 				await host.remove(spec.slot_id);
 				expect(await harness.leftovers(spec.slot_id)).toEqual([]);
-				expect(await host.list()).not.toContain(spec.slot_id);
+				expect(await listed(host)).not.toContain(spec.slot_id);
 				expect((await host.status(spec.slot_id)).state).toBe('gone');
 				await host.remove(spec.slot_id);
 			});
@@ -101,8 +128,9 @@ export function cloneHostContract(name: string, make: () => Promise<CloneHostHar
 		it('knows nothing of a slot that never was', async () => {
 			expect((await host.status('slot-unknown')).state).toBe('gone');
 			expect(await host.extend('slot-unknown', Date.now() + MINUTE)).toBe(false);
+			expect(await host.route('slot-unknown', 'some-name')).toBeUndefined();
 			await host.remove('slot-unknown');
-			expect(await host.list()).not.toContain('slot-unknown');
+			expect(await listed(host)).not.toContain('slot-unknown');
 		});
 
 		it('removes a slot that is still booting, for good', async () => {
@@ -119,16 +147,36 @@ export function cloneHostContract(name: string, make: () => Promise<CloneHostHar
 			await Promise.all([host.start(one), host.start(two)]);
 			const [first, second] = [await untilReady(host, one.slot_id), await untilReady(host, two.slot_id)];
 			expect(first.endpoint.url).not.toBe(second.endpoint.url);
-			expect(await host.list()).toEqual(expect.arrayContaining([one.slot_id, two.slot_id]));
+			expect(await listed(host)).toEqual(expect.arrayContaining([one.slot_id, two.slot_id]));
 			await host.remove(one.slot_id);
 			expect((await host.status(two.slot_id)).state).toBe('ready');
 			await host.remove(two.slot_id);
 		});
 
+		it('does not list a slot as ready that was lost', async () => {
+			const spec = slotSpec();
+			await host.start(spec);
+			await untilReady(host, spec.slot_id);
+			const isListed = async (ready: boolean): Promise<boolean> =>
+				(await host.list()).some((slot) => slot.slot_id === spec.slot_id && slot.ready === ready);
+			await until(() => isListed(true), Boolean);
+			await harness.lose(spec.slot_id);
+			await until(
+				() => isListed(true),
+				(ready) => !ready,
+			);
+			await until(
+				() => host.status(spec.slot_id),
+				(status) => status.state === 'gone',
+			);
+			await host.remove(spec.slot_id);
+			expect(await harness.leftovers(spec.slot_id)).toEqual([]);
+		});
+
 		it('finds a slot whose service was killed, and ends it', async () => {
 			const spec = slotSpec();
 			await harness.startAndDie(spec);
-			expect(await host.list()).toContain(spec.slot_id);
+			expect(await listed(host)).toContain(spec.slot_id);
 			const ready = await untilReady(host, spec.slot_id);
 			expect((await fetch(`${ready.endpoint.url}/wp-login.php`)).status).toBe(200);
 			await host.remove(spec.slot_id);

@@ -104,4 +104,15 @@ describe('what the Job owns', () => {
 		expect(JSON.parse(String(secret.stringData[SLOT_FILE]))).toMatchObject({ slot_id: 'slot-a', agent_key: 'key' });
 		expect(pod.volumes).toContainEqual({ name: 'slot', secret: { secretName: 'slot-a', defaultMode: 0o440 } });
 	});
+
+	it('holds the password of its database in the Secret alone; the Job only says which kind it is', () => {
+		const database = { host: 'db.internal', port: 3306, name: 'clone_slot_a', user: 'clone_slot_a', password: 'secret-word', tls: true };
+		const withDatabase = cloneSecret(settings, owner, { slot_id: 'slot-a', agent_key: 'key', url: 'https://a', database });
+		expect(JSON.parse(String(withDatabase.stringData[SLOT_FILE])).database).toEqual(database);
+		const job = cloneJob(settings, { slotId: 'slot-a', database: 'mysql', activeDeadlineSeconds: 60 });
+		expect(Object.values(job.metadata.annotations ?? {})).toContain('mysql');
+		for (const manifest of [job, cloneService(settings, owner), cloneIngress(settings, owner)]) {
+			expect(JSON.stringify(manifest)).not.toContain('secret-word');
+		}
+	});
 });

@@ -65,11 +65,11 @@ describe('the connections to a cluster', () => {
 		const server = await countingServer();
 		const config = load(new ClusterConfig(), server.port);
 		const api = new CloneApi({ config, namespace: 'clones' });
-		for (let call = 0; call < 20; call++) await api.listJobNames();
+		for (let call = 0; call < 20; call++) await api.listJobs();
 		// A call may come a moment before the last one has given its connection back.
 		expect(server.connections()).toBeLessThanOrEqual(2);
-		await Promise.all(Array.from({ length: 20 }, () => api.listJobNames()));
-		await Promise.all(Array.from({ length: 20 }, () => api.listJobNames()));
+		await Promise.all(Array.from({ length: 20 }, () => api.listJobs()));
+		await Promise.all(Array.from({ length: 20 }, () => api.listJobs()));
 		// As many as are needed at once, and the few of before.
 		expect(server.connections()).toBeLessThanOrEqual(25);
 		expect(server.tokens).toHaveLength(60);
@@ -87,7 +87,7 @@ describe('the connections to a cluster', () => {
 	it('are refused to a server whose certificate is another’s', async () => {
 		const server = await countingServer();
 		const api = new CloneApi({ config: load(new ClusterConfig(), server.port, {}), namespace: 'clones' });
-		const error = await api.listJobNames().catch((cause: unknown) => cause);
+		const error = await api.listJobs().catch((cause: unknown) => cause);
 		expect(error).toBeInstanceOf(PermanentError);
 		expect(error).toMatchObject({ code: 'cluster_certificate' });
 		expect(server.tokens).toEqual([]);
@@ -98,7 +98,7 @@ describe('the connections to a cluster', () => {
 		await server.close();
 		servers.splice(0);
 		const api = new CloneApi({ config: load(new ClusterConfig(), server.port), namespace: 'clones' });
-		const error = await api.listJobNames().catch((cause: unknown) => cause);
+		const error = await api.listJobs().catch((cause: unknown) => cause);
 		expect(error).toBeInstanceOf(TransientError);
 		expect(error).toMatchObject({ code: 'cluster_unreachable' });
 	});

@@ -15,7 +15,7 @@ const cases: readonly [what: string, cause: unknown, kind: typeof PermanentError
 	[
 		'a missing right',
 		fault(403, 'jobs.batch is forbidden: User "x" cannot create resource "jobs" in API group "batch" in the namespace "clones"'),
-		PermanentError,
+		TransientError,
 		'cluster_forbidden',
 	],
 	[
@@ -60,6 +60,11 @@ describe('what a fault of the Kubernetes API means', () => {
 
 	it('heeds how long it is told to wait', () => {
 		expect(kubernetesError(fault(429, '', { retryAfterSeconds: 7 }), 'x', 'clones')).toMatchObject({ retryAfterSeconds: 7 });
+	});
+
+	it('lets four attempts outlast an API that is away for a minute', () => {
+		const error = kubernetesError(connectionFault('ECONNREFUSED'), 'x', 'clones');
+		expect(error instanceof TransientError ? (error.retryAfterSeconds ?? 0) * 3 : 0).toBeGreaterThan(60);
 	});
 
 	it('names what may not be done, and where', () => {

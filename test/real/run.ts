@@ -20,6 +20,16 @@ const SUITES: Readonly<Record<string, (args: readonly string[]) => void>> = {
 		must('sh', [join(here, 'mysql/setup.sh')]);
 		must(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', join(here, 'vitest.config.ts'), ...args]);
 	},
+	browser(args) {
+		must('sh', [join(here, 'browser/setup.sh')]);
+		must(process.execPath, [
+			join(root, 'node_modules/vitest/vitest.mjs'),
+			'run',
+			'--config',
+			join(here, 'browser/vitest.config.ts'),
+			...args,
+		]);
+	},
 	aws(args) {
 		must(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', join(here, 'aws/vitest.config.ts'), ...args]);
 	},
@@ -28,7 +38,7 @@ const SUITES: Readonly<Record<string, (args: readonly string[]) => void>> = {
 	},
 };
 /** `kubernetes` is run by name until all that it is to show is there. */
-const DEFAULT_SUITES = ['mysql'];
+const DEFAULT_SUITES = ['mysql', 'browser'];
 
 const [name, ...args] = process.argv.slice(2);
 if (name !== undefined && SUITES[name] === undefined) {

@@ -59,6 +59,13 @@ describe('requests to clones', () => {
 		expect(seen).toHaveLength(before);
 	});
 
+	it('does not take a domain for that of the clones because its name ends alike', async () => {
+		const clones = createCloneFetch('clones.example.com');
+		for (const url of ['http://evilclones.example.com/', 'http://clones.example.com/', 'http://shop.clones.example.com.evil.test/']) {
+			await expect(clones.fetch({ url })).rejects.toMatchObject({ code: 'source_not_allowed' });
+		}
+	});
+
 	it('says that nobody is there', async () => {
 		await expect(http.fetch({ url: 'http://127.0.0.1:1/' })).rejects.toMatchObject({ code: 'source_unavailable' });
 	});

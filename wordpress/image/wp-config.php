@@ -39,18 +39,25 @@ $table_prefix = ( static function (): string {
 	foreach ( $names as $name ) {
 		define( $name, $clone['salts'][ $name ] );
 	}
+
+	// `engine` is written by the import's switch: until then the empty template runs, which is SQLite in every clone.
+	$mysql = isset( $clone['engine'], $clone['database'] ) && 'mysql' === $clone['engine'] && is_array( $clone['database'] ) ? $clone['database'] : null;
+	define( 'CLONE_ENGINE', null === $mysql ? 'sqlite' : 'mysql' );
+	define( 'DB_NAME', null === $mysql ? 'wordpress' : (string) $mysql['name'] );
+	define( 'DB_USER', null === $mysql ? '' : (string) $mysql['user'] );
+	define( 'DB_PASSWORD', null === $mysql ? '' : (string) $mysql['password'] );
+	define( 'DB_HOST', null === $mysql ? '' : $mysql['host'] . ':' . (int) $mysql['port'] );
+	if ( null !== $mysql && ! empty( $mysql['tls'] ) ) {
+		define( 'MYSQL_CLIENT_FLAGS', MYSQLI_CLIENT_SSL );
+	}
 	return $clone['table_prefix'];
 } )();
 
-define( 'DB_NAME', 'wordpress' );
-define( 'DB_USER', '' );
-define( 'DB_PASSWORD', '' );
-define( 'DB_HOST', '' );
 define( 'DB_CHARSET', 'utf8mb4' );
 define( 'DB_COLLATE', '' );
 
-// Write-ahead logging needs memory shared between processes, which PHP in WebAssembly has not: two writers would corrupt the file.
-define( 'SQLITE_JOURNAL_MODE', 'wasm' === PHP_SAPI ? 'DELETE' : 'WAL' );
+// Write-ahead logging needs memory shared between processes, which PHP in WebAssembly (known by that function) has not: two writers would corrupt the file.
+define( 'SQLITE_JOURNAL_MODE', function_exists( 'post_message_to_js' ) ? 'DELETE' : 'WAL' );
 
 define( 'WP_DEBUG', false );
 define( 'WP_ENVIRONMENT_TYPE', 'staging' );

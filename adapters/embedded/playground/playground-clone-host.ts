@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PermanentError, TransientError } from '../../../core/errors.ts';
 import type { Millis } from '../../../core/jobs/job.ts';
-import type { CloneHost, SlotSpec, SlotStatus, Telemetry } from '../../../core/ports.ts';
+import type { CloneHost, HostedSlot, SlotRoute, SlotSpec, SlotStatus, Telemetry } from '../../../core/ports.ts';
 import type { WordPressBundle } from './bundle/wordpress-bundle.ts';
 import { nearestPhp } from './php/runtime.ts';
 import { isSameProcess, processIdentity } from './process-identity.ts';
@@ -67,7 +67,7 @@ export class PlaygroundCloneHost implements CloneHost {
 	}
 
 	async #start(spec: SlotSpec): Promise<void> {
-		if (spec.database === 'mysql') {
+		if (spec.database !== null) {
 			throw new PermanentError(
 				'database_not_available',
 				'Clones on one machine run on SQLite. Leave "database" out, or set it to "sqlite".',
@@ -127,9 +127,17 @@ export class PlaygroundCloneHost implements CloneHost {
 		await rm(root, { recursive: true, force: true, maxRetries: 5 });
 	}
 
-	async list(): Promise<readonly string[]> {
+	/** There are no names on one machine: a clone is at its slot's own port. */
+	async route(slotId: string): Promise<SlotRoute | undefined> {
+		const status = await this.status(slotId);
+		return status.state === 'ready' ? { endpoint: status.endpoint, reached: true } : undefined;
+	}
+
+	async list(): Promise<readonly HostedSlot[]> {
 		const entries = await readdir(this.#options.slotsDir, { withFileTypes: true });
-		return entries.filter((entry) => entry.isDirectory() && SLOT_ID.test(entry.name)).map((entry) => entry.name);
+		return entries
+			.filter((entry) => entry.isDirectory() && SLOT_ID.test(entry.name))
+			.map(({ name }) => ({ slot_id: name, ready: this.#state(name).ready !== undefined && this.#isRunning(name) }));
 	}
 
 	#root(slotId: string): string {

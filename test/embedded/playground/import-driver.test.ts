@@ -56,6 +56,26 @@ function scripted(steps: readonly (() => StepReport)[]): { openStepper: () => St
 }
 
 describe('the import driver', () => {
+	it('has a thread ready for the import to come, and one only', async () => {
+		const script = scripted([
+			() => {
+				write('state.json', { job_id: 'clone-1', state: 'done' });
+				return line('done');
+			},
+		]);
+		const one = driver(script);
+		one.prepare();
+		one.prepare();
+		expect(script.opened()).toBe(1);
+		write('request.json', { job_id: 'clone-1' });
+		one.check();
+		await one.idle();
+		expect({ opened: script.opened(), calls: script.calls(), done }).toEqual({ opened: 1, calls: 1, done: 1 });
+		// The import is over: nothing waits for another one.
+		one.prepare();
+		expect(script.opened()).toBe(1);
+	});
+
 	it('does nothing unless an import was asked for and is not over', async () => {
 		const script = scripted([() => line('running')]);
 		const idle = driver(script);

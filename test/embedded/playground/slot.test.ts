@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { processIdentity } from '../../../adapters/embedded/playground/process-identity.ts';
 import { SiteState } from '../../../adapters/embedded/playground/server/state.ts';
-import { type ReadySlot, slotSpec, until, untilReady } from '../../contracts/clone-host.ts';
+import { listed, type ReadySlot, slotSpec, until, untilReady } from '../../contracts/clone-host.ts';
 import { makePlaygroundHost, type PlaygroundHarness, processesOf } from '../../support/sites/playground-host.ts';
 
 describe('a Playground slot', () => {
@@ -193,7 +193,7 @@ describe('a Playground slot', () => {
 			state.process = { pid, identity };
 			expect((await harness.host.status(slotId)).state).toBe('gone');
 			await harness.host.remove(slotId);
-			expect(await harness.host.list()).not.toContain(slotId);
+			expect(await listed(harness.host)).not.toContain(slotId);
 		}
 		expect(processIdentity(pid)).toBeDefined();
 		stranger.kill('SIGKILL');
@@ -205,7 +205,7 @@ describe('a Playground slot', () => {
 		const cut = slotSpec();
 		mkdirSync(harness.cloneDir(cut.slot_id), { recursive: true });
 		writeFileSync(join(harness.cloneDir(cut.slot_id), 'half'), 'made');
-		expect(await harness.host.list()).toContain(cut.slot_id);
+		expect(await listed(harness.host)).toContain(cut.slot_id);
 		await harness.host.start(cut);
 		await untilReady(harness.host, cut.slot_id);
 		expect(existsSync(join(harness.cloneDir(cut.slot_id), 'half'))).toBe(false);
@@ -213,7 +213,8 @@ describe('a Playground slot', () => {
 	});
 
 	it('says no to what it cannot do', async () => {
-		await expect(harness.host.start(slotSpec({ database: 'mysql' }))).rejects.toMatchObject({ code: 'database_not_available' });
+		const mysql = { host: 'db', port: 3306, name: 'clone_a', user: 'clone_a', password: 'secret', tls: false };
+		await expect(harness.host.start(slotSpec({ database: mysql }))).rejects.toMatchObject({ code: 'database_not_available' });
 		await expect(harness.host.start(slotSpec({ slot_id: '../outside' }))).rejects.toMatchObject({ code: 'bad_slot_id' });
 		await expect(harness.host.remove('..')).rejects.toMatchObject({ code: 'bad_slot_id' });
 	});

@@ -28,20 +28,20 @@ describe.each(['7.4', '8.4', '8.5'] as const)('landing tables in SQLite, on PHP 
 			}
 			mkdir( DIR . '/s${count}' );
 			$slot = new Test_Slot( DIR . '/s${count}' );
-			$db = new Custom_Migrator_Staging_Database( $slot );
+			$db = new Custom_Migrator_Staging_Sqlite( $slot );
 			$columns = json_decode( ${JSON.stringify(JSON.stringify(columns)).replaceAll('$', '\\$')}, true );
 			$table = array( 'name' => 't', 'ddl' => base64_decode( '${Buffer.from(ddl).toString('base64')}' ), 'key' => null, 'bytes' => 0, 'columns' => array() );
 			foreach ( $columns as $name => $kind ) { $table['columns'][] = array( 'name' => $name, 'kind' => $kind ); }
 			$rows = ${rows};
 			$table['rows'] = count( $rows );
 			$made = $db->create_table( $table );
-			$writer = new Custom_Migrator_Table_Writer( $db, 't', new Custom_Migrator_Rewriter( 'https://a.com', 'http://clone.test' ) );
+			$writer = $db->writer( 't', new Custom_Migrator_Rewriter( 'https://a.com', 'http://clone.test' ) );
 			$landed = array();
 			do { $done = $writer->land( $rows, null ); $landed[] = $done; } while ( ! $done && count( $landed ) < 5 );
 			while ( $db->finish_one() ) {}
 			$pdo = $db->pdo();
 			${between}
-			$verifier = new Custom_Migrator_Verifier( $db );
+			$verifier = $db->verifier();
 			while ( ! $verifier->run( microtime( true ) + 60 ) ) {}
 			$select = array();
 			foreach ( $columns as $name => $kind ) { $q = Custom_Migrator_Import_Sqlite::quote( $name ); $select[] = "typeof($q) || ':' || CASE WHEN length(CAST($q AS BLOB)) > 500 THEN length(CAST($q AS BLOB)) ELSE ifnull(hex(CAST($q AS BLOB)), '') END"; }
@@ -254,7 +254,7 @@ describe.each(['7.4', '8.4', '8.5'] as const)('landing tables in SQLite, on PHP 
 				public function driver(): string { return DRIVER . '/wp-includes/database/load.php'; }
 			}
 			mkdir( DIR . '/half' );
-			$db = new Custom_Migrator_Staging_Database( new Test_Slot( DIR . '/half' ) );
+			$db = new Custom_Migrator_Staging_Sqlite( new Test_Slot( DIR . '/half' ) );
 			$table = array( 'name' => 't', 'ddl' => 'CREATE TABLE \`t\` (\`id\` int, KEY \`id\` (\`id\`))', 'columns' => array( array( 'name' => 'id', 'kind' => 'int' ) ), 'key' => null, 'rows' => 0, 'bytes' => 0 );
 			$db->create_table( $table );
 			$db->pdo()->exec( 'DELETE FROM _custom_migrator_tables' );

@@ -102,6 +102,11 @@ function applies(policy: k8s.V1NetworkPolicy, pod: k8s.V1Pod, direction: Directi
 	return types.includes(direction === 'in' ? 'Ingress' : 'Egress');
 }
 
+/**
+ * Name servers of the test cluster are closed to clones, which would wait many seconds for each name: they are told at once.
+ */
+const REFUSE = ['\t\tmeta l4proto udp reject', '\t\tdrop'];
+
 /** @param nodeAddresses always let in: the kubelet's probes come from there */
 export function nftRules(view: ClusterView, nodeAddresses: readonly string[]): string {
 	const chains: string[] = [];
@@ -123,7 +128,7 @@ export function nftRules(view: ClusterView, nodeAddresses: readonly string[]): s
 					),
 				);
 			});
-			chains.push(`\tchain ${chain} {\n${[...rules, '\t\tdrop'].join('\n')}\n\t}`);
+			chains.push(`\tchain ${chain} {\n${[...rules, ...REFUSE].join('\n')}\n\t}`);
 			jumps[direction].push(`\t\tip ${direction === 'in' ? 'daddr' : 'saddr'} ${pod.status?.podIP} jump ${chain}`);
 		}
 	}

@@ -17,7 +17,8 @@ export interface ImageConfig {
 
 /** Packs a folder as a layer whose bytes depend on nothing but its content. Files belong to root. */
 export async function packLayer(dir: string, to: string): Promise<void> {
-	const fixed = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=posix'];
+	// Any time but 0: PHP's opcache takes a file of 1970 for one whose time is not known, and compiles it at every request.
+	const fixed = ['--sort=name', '--mtime=@1577836800', '--owner=0', '--group=0', '--numeric-owner', '--format=posix'];
 	const noTimes = ['--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime'];
 	await run('tar', ['-c', ...fixed, ...noTimes, '-f', to, '-C', dir, '.']);
 }

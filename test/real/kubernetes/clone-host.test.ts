@@ -2,8 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { LABEL_SLOT } from '../../../k8s/labels.ts';
 import { cloneHostContract } from '../../contracts/clone-host.ts';
-import { leftovers, workerHost } from './support/cluster.ts';
+import { admin, leftovers, workerHost } from './support/cluster.ts';
+import { testEnvironment } from './support/environment.ts';
 
 cloneHostContract('Kubernetes', async () => {
 	const { host, config } = workerHost();
@@ -18,6 +20,11 @@ cloneHostContract('Kubernetes', async () => {
 			await ended;
 		},
 		leftovers,
+		names: true,
+		async lose(slotId) {
+			const { namespace } = testEnvironment();
+			await admin().core.deleteCollectionNamespacedPod({ namespace, labelSelector: `${LABEL_SLOT}=${slotId}` });
+		},
 		close: () => config.close(),
 	};
 });

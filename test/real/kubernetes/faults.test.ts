@@ -5,12 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobView } from '../../../bin/demo/api-client.ts';
-import { startService } from '../../../bin/demo/service-process.ts';
 import { slotSpec, untilReady } from '../../contracts/clone-host.ts';
 import { SOURCE_ADMIN } from '../../support/sites/boot-site.ts';
 import { admin, leftovers, workerHost } from './support/cluster.ts';
 import { testEnvironment } from './support/environment.ts';
-import { kubernetesArgs, type RunningService, runService, until } from './support/service.ts';
+import { type RunningService, runService, until } from './support/service.ts';
 import { type ReachableSite, reachableSite } from './support/source.ts';
 
 let source: ReachableSite;
@@ -90,29 +89,6 @@ it('a missing image fails with its code, and leaves nothing', async () => {
 		await service.process.kill();
 		registry.close();
 	}
-});
-
-describe('at its start the service says in one sentence', () => {
-	const started = async (more: Readonly<Record<string, string>>): Promise<string> => {
-		const lines: string[] = [];
-		const failed = startService(dataDir(), kubernetesArgs(more), (line) => lines.push(line));
-		await expect(failed).rejects.toThrow(/ended with 1/);
-		expect(lines).toHaveLength(1);
-		return lines[0] ?? '';
-	};
-
-	it('that there is no such kubeconfig', async () => {
-		expect(await started({ kubeconfig: '/nowhere/kubeconfig' })).toMatch(/^\/nowhere\/kubeconfig does not name a cluster/);
-	});
-
-	it('that the namespace is missing', async () => {
-		const { adminKubeconfig } = testEnvironment();
-		expect(await started({ kubeconfig: adminKubeconfig, namespace: 'nowhere' })).toMatch(/has no namespace nowhere\. Apply/);
-	});
-
-	it('which right it lacks', async () => {
-		expect(await started({ namespace: 'default' })).toMatch(/may not list the Jobs in namespace default\. Bind it/);
-	});
 });
 
 describe('a slot', () => {

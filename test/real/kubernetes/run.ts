@@ -12,7 +12,7 @@ import { platformManifests } from '../../../k8s/platform/index.ts';
 import { DEFAULT_PLATFORM_SETTINGS } from '../../../k8s/platform/settings.ts';
 import { cloneImage } from '../cluster/clone-image.ts';
 import { down } from '../cluster/down.ts';
-import { PAUSE_IMAGE } from '../cluster/images.ts';
+import { ctr, PAUSE_IMAGE } from '../cluster/images.ts';
 import { kubectl } from '../cluster/kubectl.ts';
 import { API_SERVER, CLONE_DOMAIN, CLOSED_ADDRESSES, clusterLayout, type Layout, PUBLIC_ADDRESSES } from '../cluster/layout.ts';
 import { waitFor } from '../cluster/processes.ts';
@@ -33,20 +33,27 @@ export async function prepare(layout: Layout, say: (line: string) => void): Prom
 	});
 	const worker = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: WORKER.serviceAccount, namespace: WORKER.namespace } };
 	const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...platform, worker] });
+	// The same image by another name: what a new deployment brings.
+	const nextImage = `${image.name}-next`;
+	await ctr(['images', 'tag', '--force', image.name, nextImage]);
 	await kubectl(layout, ['apply', '--server-side', '--force-conflicts', '--validate=strict', '-f', '-'], list);
 	// Until it is there the namespace takes no pods.
 	await waitFor('The namespace', `${layout.logs}/kube-controller-manager.log`, () =>
 		kubectl(layout, ['-n', DEFAULT_PLATFORM_SETTINGS.namespace, 'get', 'serviceaccount', 'default']),
 	);
+	// What a run that was cut off has left.
+	await kubectl(layout, ['-n', DEFAULT_PLATFORM_SETTINGS.namespace, 'delete', 'jobs', '--all']);
 	const environment: TestEnvironment = {
 		adminKubeconfig: layout.kubeconfig,
 		workerKubeconfig: await workerKubeconfig(layout),
 		namespace: DEFAULT_PLATFORM_SETTINGS.namespace,
 		systemNamespace: DEFAULT_PLATFORM_SETTINGS.systemNamespace,
 		image: image.name,
+		nextImage,
 		phpVersion: image.phpVersion,
 		wpVersion: image.wpVersion,
 		domain: CLONE_DOMAIN,
+		ownCluster: true,
 		sourceAddresses: PUBLIC_ADDRESSES,
 		closedAddresses: CLOSED_ADDRESSES,
 	};

@@ -1,13 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { defaultCacheDir, ensureBundle } from '../../../adapters/embedded/playground/bundle/wordpress-bundle.ts';
 import { PLUGIN } from '../../plugin/source/support.ts';
 import { PEAK_PLUGIN } from '../../support/migrator/peak.ts';
-import { type Mariadb, startMariadb } from './mariadb.ts';
+import { freePort, type Mariadb, startMariadb } from './mariadb.ts';
 
 export const ADMIN = { username: 'admin', password: 'password' } as const;
 
@@ -132,16 +131,6 @@ function kill(child: ChildProcess): void {
 	} catch (cause) {
 		if (!(cause instanceof Error && 'code' in cause && cause.code === 'ESRCH')) throw cause;
 	}
-}
-
-/** PHP's server cannot choose a port itself. */
-async function freePort(): Promise<number> {
-	const server = createServer();
-	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-	const address = server.address();
-	await new Promise((resolve) => server.close(resolve));
-	if (address === null || typeof address === 'string') throw new Error('no port');
-	return address.port;
 }
 
 function wpConfig(socket: string, url: string): string {

@@ -82,6 +82,7 @@ export async function startService(options: ServiceOptions = {}) {
 		status: async () => ({ state: 'gone' as const, reason: 'there is no host in this test' }),
 		extend: async () => true,
 		remove: async () => undefined,
+		route: async () => undefined,
 		list: async () => [],
 	};
 	const cloneAgents = { call: async () => ({}) };

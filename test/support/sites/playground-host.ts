@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PlaygroundCloneHost } from '../../../adapters/embedded/playground/playground-clone-host.ts';
+import { SiteState } from '../../../adapters/embedded/playground/server/state.ts';
 import type { SlotSpec, Telemetry } from '../../../core/ports.ts';
 import type { CloneHostHarness } from '../../contracts/clone-host.ts';
 import { testBundle } from './boot-site.ts';
@@ -58,8 +59,14 @@ export async function makePlaygroundHost(options: { allowPrivateSites?: boolean 
 			const folder = join(slotsDir, slotId);
 			return [...(existsSync(folder) ? [`folder ${folder}`] : []), ...processesOf(`${folder}/`)];
 		},
+		names: false,
+		async lose(slotId) {
+			const { process: record } = new SiteState(join(slotsDir, slotId, 'state'));
+			if (record === undefined) throw new Error(`${slotId} has no process.`);
+			process.kill(-record.pid, 'SIGKILL');
+		},
 		async close() {
-			for (const slotId of await host.list()) await host.remove(slotId);
+			for (const { slot_id } of await host.list()) await host.remove(slot_id);
 			await rm(root, { recursive: true, force: true });
 		},
 	};

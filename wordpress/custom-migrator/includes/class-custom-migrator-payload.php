@@ -107,6 +107,31 @@ final class Custom_Migrator_Payload {
 		}
 	}
 
+	/**
+	 * Adds all of this to another one, and keeps nothing of it.
+	 *
+	 * @throws LogicException When this one is compressed: its bytes would not be what was added.
+	 */
+	public function pour_into( self $other ): void {
+		if ( null !== $this->deflate ) {
+			throw new LogicException( 'A compressed payload cannot be part of another one.' );
+		}
+		$this->flush_gathered();
+		foreach ( $this->pieces as $i => $piece ) {
+			$other->add( $piece );
+			unset( $this->pieces[ $i ] );
+		}
+		if ( null !== $this->file ) {
+			rewind( $this->file );
+			while ( ! feof( $this->file ) ) {
+				$other->add( (string) fread( $this->file, self::PIECE ) );
+			}
+			fclose( $this->file );
+			$this->file = null;
+		}
+		$this->held = 0;
+	}
+
 	private function flush_gathered(): void {
 		if ( '' !== $this->gather ) {
 			$gathered     = $this->gather;

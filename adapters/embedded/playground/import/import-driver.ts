@@ -38,9 +38,16 @@ export class ImportDriver {
 	/** Raised by `check`: a run that started before its last value looks once more. */
 	#asked = 0;
 	readonly #stop = new AbortController();
+	/** Takes the next import's first steps. */
+	#prepared: Stepper | undefined;
 
 	constructor(options: ImportDriverOptions) {
 		this.#options = options;
+	}
+
+	/** Starts the thread of an import that is still to come, so that the import does not wait for it. */
+	prepare(): void {
+		if (this.#running === undefined && this.#read('request.json') === undefined) this.#prepared ??= this.#open();
 	}
 
 	/** Runs what there is to run, in the background. Calling it while an import runs has it look once more at the end. */
@@ -72,14 +79,16 @@ export class ImportDriver {
 
 	stop(): void {
 		this.#stop.abort();
+		void this.#prepared?.close();
 	}
 
 	async #run(): Promise<void> {
-		let stepper: Stepper | undefined;
+		let stepper = this.#prepared;
+		this.#prepared = undefined;
 		let failures = 0;
 		try {
 			while (this.isPending()) {
-				stepper ??= (this.#options.openStepper ?? (() => new WorkerStepper(this.#options)))();
+				stepper ??= this.#open();
 				const answer = await this.#step(stepper);
 				if ('failure' in answer) {
 					failures += 1;
@@ -98,6 +107,10 @@ export class ImportDriver {
 			await stepper?.close();
 			this.#options.onDone();
 		}
+	}
+
+	#open(): Stepper {
+		return this.#options.openStepper?.() ?? new WorkerStepper(this.#options);
 	}
 
 	async #step(stepper: Stepper): Promise<{ state: string; waitMs: number } | { failure: string }> {

@@ -44,6 +44,8 @@ declare module '@php-wasm/universal' {
 		writeFile(path: string, data: string | Uint8Array): void;
 		runStream(request: PHPRunOptions): Promise<StreamedPHPResponse>;
 		addEventListener(event: string, listener: () => void): void;
+		/** What PHP_SAPI says; before the first run. */
+		setSapiName(name: string): Promise<void>;
 		setSpawnHandler(handler: (command: string, args: string[]) => unknown): Promise<void>;
 		onMessage(listener: (message: string) => Promise<string>): () => Promise<void>;
 		mount(path: string, handler: MountHandler): Promise<UnmountFunction>;

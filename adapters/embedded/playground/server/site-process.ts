@@ -55,6 +55,7 @@ async function startSlot(config: SiteConfig, state: SiteState): Promise<SiteServ
 		},
 	});
 	recycle = () => site.recycle();
+	driver.prepare();
 	driver.check();
 	return site;
 }

@@ -88,6 +88,7 @@ class RunningSite implements SiteServer {
 					network,
 					locks,
 					symlinks: config.mode === 'site',
+					web: true,
 				}),
 		});
 		this.#server = createServer((request, response) => {

@@ -3,8 +3,11 @@ import type { AddressInfo } from 'node:net';
 
 /** One call as the proxy saw it. */
 export interface Call {
+	/** Of the HTTP request: `batch` for several calls in one. */
 	readonly verb: string;
 	readonly body: string;
+	/** The calls in it, each as `{verb, args}`; one for a request that is no batch. */
+	readonly asked: readonly { readonly verb: string; readonly args: Readonly<Record<string, unknown>> }[];
 	/** 1 for the first call of this verb. */
 	readonly count: number;
 	/** The n-th call at all. */
@@ -30,6 +33,10 @@ export interface FaultyProxy {
 	close(): Promise<void>;
 }
 
+/** Whether a request asks for something, alone or among others. */
+export const asks = (call: Call, verb: string, table?: string): boolean =>
+	call.asked.some((each) => each.verb === verb && (table === undefined || each.args.table === table));
+
 const PAGE = '<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head><body>Checking your browser…</body></html>';
 
 /** A proxy in front of a source that does to its answers what networks, firewalls and caches do. */
@@ -47,7 +54,15 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
 			const verb = String(request.headers['x-migrator-verb']);
 			const count = (counts.get(verb) ?? 0) + 1;
 			counts.set(verb, count);
-			const call: Call = { verb, body: body.toString(), count, total: calls.length + 1, time: Number(request.headers['x-migrator-time']) };
+			const args = JSON.parse(body.toString());
+			const call: Call = {
+				verb,
+				body: body.toString(),
+				asked: verb === 'batch' ? args.calls : [{ verb, args }],
+				count,
+				total: calls.length + 1,
+				time: Number(request.headers['x-migrator-time']),
+			};
 			calls.push(call);
 			const fault = await proxy.choose(call);
 			if (typeof fault === 'object') {

@@ -65,3 +65,25 @@ export async function leftovers(slotId?: string): Promise<string[]> {
 	}
 	return found;
 }
+
+interface NodeSummary {
+	readonly pods: readonly {
+		readonly podRef: { readonly namespace: string };
+		readonly memory?: { readonly workingSetBytes?: number };
+	}[];
+}
+
+/** What each clone's pod holds in memory, by the kubelets (working set: what cannot be given back at once), bytes. */
+export async function memoryOfPods(): Promise<number[]> {
+	const { core } = admin();
+	const found: number[] = [];
+	for (const { metadata } of (await core.listNode()).items) {
+		// The client hands an answer of no known kind through as it came.
+		const answer: unknown = await core.connectGetNodeProxyWithPath({ name: metadata?.name ?? '', path: 'stats/summary' });
+		const summary = (typeof answer === 'string' ? JSON.parse(answer) : answer) as NodeSummary;
+		for (const { podRef, memory } of summary.pods) {
+			if (podRef.namespace === testEnvironment().namespace && memory?.workingSetBytes !== undefined) found.push(memory.workingSetBytes);
+		}
+	}
+	return found;
+}

@@ -11,12 +11,16 @@ const environmentSchema = z.object({
 	systemNamespace: z.string(),
 	/** The clone image, there already or pullable. */
 	image: z.string(),
+	/** Another one that can be used in its place; it may be the same by another name. */
+	nextImage: z.string(),
 	phpVersion: z.string(),
 	wpVersion: z.string(),
 	/** `{slot}.{domain}` leads to the ingress, by plain HTTP on port 80. */
 	domain: z.string(),
 	/** Addresses of this machine that clones may reach on port 80, for source sites. */
 	sourceAddresses: z.array(z.string()).readonly(),
+	/** The cluster is test/real/cluster: a test may take its API server away for a while. */
+	ownCluster: z.boolean(),
 	/** Addresses of this machine that clones may not reach: something listens there while it is tried. */
 	closedAddresses: z.array(z.string()).readonly(),
 });

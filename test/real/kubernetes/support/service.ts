@@ -1,4 +1,6 @@
 /** The service as `npm start -- --host kubernetes` runs it, as a process of its own, with the worker's rights. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { ApiClient, type CloneResult, type JobView } from '../../../../bin/demo/api-client.ts';
 import { type ServiceProcess, startService } from '../../../../bin/demo/service-process.ts';
 import { testEnvironment } from './environment.ts';
@@ -33,9 +35,14 @@ export interface RunningService {
 	clone(body: Readonly<Record<string, unknown>>): Promise<CloneResult>;
 }
 
-export async function runService(dataDir: string, more: Readonly<Record<string, string>> = {}): Promise<RunningService> {
+/** @param flags options without a value */
+export async function runService(
+	dataDir: string,
+	more: Readonly<Record<string, string>> = {},
+	flags: readonly string[] = [],
+): Promise<RunningService> {
 	const log: string[] = [];
-	const process = await startService(dataDir, kubernetesArgs(more), (line) => log.push(line));
+	const process = await startService(dataDir, [...kubernetesArgs(more), ...flags], (line) => log.push(line));
 	const api = new ApiClient(process.url, process.token);
 	const run = async (method: string, path: string, body?: unknown): Promise<JobView> => {
 		const accepted = await api.call<{ job_id: string }>(method, path, body);
@@ -53,6 +60,18 @@ export async function runService(dataDir: string, more: Readonly<Record<string, 
 			return job.result;
 		},
 	};
+}
+
+/** The slot that a clone has, by the service's own store. */
+export function slotOfClone(dataDir: string, cloneId: string): string {
+	const db = new DatabaseSync(join(dataDir, 'service.sqlite'), { readOnly: true, timeout: 5000 });
+	try {
+		const row = db.prepare('SELECT slot_id FROM clones WHERE clone_id = ?').get(cloneId);
+		if (typeof row?.slot_id !== 'string') throw new Error(`${cloneId} has no slot.`);
+		return row.slot_id;
+	} finally {
+		db.close();
+	}
 }
 
 /** Waits until `check` holds; the test's own time limit ends it otherwise. */

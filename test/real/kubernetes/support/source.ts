@@ -15,6 +15,8 @@ export interface ReachableSite {
 /** Demo content, at `http://{address}`: the site itself listens on the loopback address, and a relay in front of it. */
 export async function reachableSite(address: string): Promise<ReachableSite> {
 	const site = await bootSite({
+		// Two PHP of one Playground may each remember folders that the other removed: an upload then fails now and then.
+		workers: 1,
 		seed: async (booted) => {
 			await booted.evalPhp(`update_option( 'home', 'http://${address}' ); update_option( 'siteurl', 'http://${address}' );`);
 			await seedDemoContent(booted);

@@ -59,13 +59,16 @@ class Custom_Migrator_Importer {
 	/** @var Custom_Migrator_File_Plan|null */
 	private $plan = null;
 
+	/** @var array|null The first page of tables, which came with the preflight. */
+	private $first_tables = null;
+
 	public function __construct( Custom_Migrator_Slot $slot, Custom_Migrator_Import_State $state, array $request, Custom_Migrator_Transport $transport, Custom_Migrator_Switch $switch ) {
 		$this->slot      = $slot;
 		$this->state     = $state;
 		$this->request   = $request;
 		$this->transport = $transport;
 		$this->switch    = $switch;
-		$this->database  = new Custom_Migrator_Staging_Database( $slot );
+		$this->database  = Custom_Migrator_Staging_Database::for_slot( $slot );
 	}
 
 	/**
@@ -110,11 +113,21 @@ class Custom_Migrator_Importer {
 	}
 
 	private function preflight( float $until ): ?float {
-		$pump = $this->pump();
-		$data = $pump->call( 'preflight', array(), $until );
-		if ( null === $data ) {
+		// What an earlier import of this slot left, when it failed with the database out of reach.
+		$this->database->discard();
+		$pump    = $this->pump();
+		$answers = $pump->call(
+			array(
+				'preflight' => array(),
+				'tables'    => array(),
+			),
+			$until
+		);
+		if ( null === $answers ) {
 			return $pump->last_wait();
 		}
+		$this->first_tables = $answers['tables'];
+		$data               = $answers['preflight'];
 		if ( isset( $data['protocol'] ) && 1 !== $data['protocol'] ) {
 			throw Custom_Migrator_Import_Error::permanent( 'unsupported_protocol', 'The plugin on the source is of another version; remove it there and start again.' );
 		}
@@ -154,9 +167,13 @@ class Custom_Migrator_Importer {
 		$pump = $this->pump();
 		while ( true ) {
 			$cursor = $this->state->mark( 'tables_cursor' );
-			$data   = $pump->call( 'tables', null === $cursor ? array() : array( 'cursor' => $cursor ), $until );
+			$data   = null === $cursor ? $this->first_tables : null;
 			if ( null === $data ) {
-				return $pump->last_wait();
+				$answers = $pump->call( array( 'tables' => null === $cursor ? array() : array( 'cursor' => $cursor ) ), $until );
+				if ( null === $answers ) {
+					return $pump->last_wait();
+				}
+				$data = $answers['tables'];
 			}
 			foreach ( isset( $data['views'] ) && is_array( $data['views'] ) && null === $cursor ? $data['views'] : array() as $view ) {
 				$this->state->add(
@@ -192,6 +209,10 @@ class Custom_Migrator_Importer {
 				'left_out'    => array(),
 			);
 		}
+		foreach ( isset( $made['warnings'] ) ? $made['warnings'] : array() as $warning ) {
+			$this->state->warn( $warning );
+		}
+		unset( $made['warnings'] );
 		foreach ( $made as $list => $reasons ) {
 			foreach ( $reasons as $reason ) {
 				$this->state->add(
@@ -220,7 +241,7 @@ class Custom_Migrator_Importer {
 	}
 
 	private function verify( float $until ): ?float {
-		$verifier = new Custom_Migrator_Verifier( $this->database );
+		$verifier = $this->database->verifier();
 		if ( ! $verifier->run( $until ) ) {
 			return 0.0;
 		}
@@ -253,7 +274,7 @@ class Custom_Migrator_Importer {
 	private function finish( float $until ): ?float {
 		unset( $until );
 		$preflight = $this->state->mark( 'preflight' );
-		$finish    = new Custom_Migrator_Site_Finish( $this->database->pdo(), $preflight['table_prefix'], $preflight['wp_version'] );
+		$finish    = new Custom_Migrator_Site_Finish( $this->database, $preflight['table_prefix'], $preflight['wp_version'] );
 		$missing   = $finish->missing_tables();
 		if ( array() !== $missing ) {
 			throw Custom_Migrator_Import_Error::permanent( 'site_incomplete', 'The source has no table ' . implode( ', ', $missing ) . '; a site without it does not run.' );
@@ -287,25 +308,27 @@ class Custom_Migrator_Importer {
 
 	private function switch( float $until ): ?float {
 		unset( $until );
-		$this->database->close();
 		$this->plan = null;
 		if ( ! $this->switch->pending() ) {
 			if ( ! is_dir( $this->slot->staged_content() ) ) {
 				// Ended just before the last crash.
 				return null;
 			}
-			$this->database->forget_progress();
+			$renames = $this->database->ready_to_switch();
 			$core = $this->state->mark( 'core' );
 			$this->switch->begin(
 				array_map( 'base64_decode', $core['replace'] ),
 				array_map( 'base64_decode', $core['remove'] ),
 				array(
+					'url'          => $this->request['target']['url'],
 					'table_prefix' => $this->state->mark( 'preflight' )['table_prefix'],
 					'admin_user'   => $this->state->get( 'facts' )['username'],
 					'source_url'   => isset( $this->request['source']['url'] ) ? $this->request['source']['url'] : $this->state->mark( 'preflight' )['home_url'],
 					'access'       => 'public' === $this->request['access'] ? 'public' : 'login',
 					'allow_hosts'  => array_values( $this->request['allow_hosts'] ),
-				)
+					'engine'       => $this->database->engine(),
+				),
+				$renames
 			);
 		}
 		if ( ! $this->switch->go_on() ) {
@@ -317,6 +340,7 @@ class Custom_Migrator_Importer {
 	private function switched( float $until ): ?float {
 		unset( $until );
 		$this->switch->clear_old();
+		$this->database->forget();
 		$this->slot->remove_staged();
 		return null;
 	}

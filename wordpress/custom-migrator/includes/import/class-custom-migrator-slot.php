@@ -74,6 +74,34 @@ class Custom_Migrator_Slot {
 		return $this->dir . '/system/sqlite-database-integration/wp-includes/database/load.php';
 	}
 
+	/**
+	 * The slot's own MySQL database, when the host gave it one.
+	 *
+	 * @return array|null `{host, port, name, user, password, tls}`
+	 * @throws Custom_Migrator_Import_Error `slot_damaged` when what stands there is no such thing: an import never lands
+	 *                                      elsewhere than where it was asked to.
+	 */
+	public function mysql(): ?array {
+		$clone = Custom_Migrator_Json_File::read( $this->dir . '/clone.json' );
+		if ( ! isset( $clone['database'] ) ) {
+			return null;
+		}
+		$database = is_array( $clone['database'] ) ? $clone['database'] : array();
+		foreach ( array( 'host', 'name', 'user', 'password' ) as $member ) {
+			if ( ! isset( $database[ $member ] ) || ! is_string( $database[ $member ] ) || '' === $database[ $member ] ) {
+				throw Custom_Migrator_Import_Error::permanent( 'slot_damaged', 'The clone does not know its database.' );
+			}
+		}
+		return array(
+			'host'     => $database['host'],
+			'port'     => isset( $database['port'] ) ? (int) $database['port'] : 3306,
+			'name'     => $database['name'],
+			'user'     => $database['user'],
+			'password' => $database['password'],
+			'tls'      => ! empty( $database['tls'] ),
+		);
+	}
+
 	public function request(): ?array {
 		return Custom_Migrator_Json_File::read( $this->import() . '/request.json' );
 	}
@@ -142,5 +170,8 @@ class Custom_Migrator_Slot {
 		foreach ( array( '', '-journal', '-wal', '-shm' ) as $suffix ) {
 			self::remove_tree( $this->work_database() . $suffix );
 		}
+		// Half-written, by a process that was killed.
+		$left = glob( $this->import() . '/*.json.*.tmp' );
+		array_map( array( __CLASS__, 'remove_tree' ), false === $left ? array() : $left );
 	}
 }

@@ -14,6 +14,9 @@ class Custom_Migrator_Step {
 	/** Steps in a row that ended without a word before the import is given up. A killed process is no fault of the import's. */
 	const DEATHS_MAX = 20;
 
+	/** Seconds for which a database server may be away. */
+	const AWAY_MAX = 600;
+
 	/** Unknown failures in a row before the import is given up. */
 	const FAULTS_MAX = 4;
 
@@ -79,11 +82,15 @@ class Custom_Migrator_Step {
 			$wait     = $importer->run( $until );
 			$state->set_mark( 'deaths', 0 );
 			$state->set_mark( 'faults', null );
+			$state->set_mark( 'away_since', null );
 			$state->save();
 			unset( $importer );
 		} catch ( Custom_Migrator_Import_Error $error ) {
 			return $this->failed( $state, $request, $error->error_code(), $error->getMessage(), $error->is_permanent() );
 		} catch ( Throwable $error ) {
+			if ( Custom_Migrator_Mysql_Server::is_away( $error ) ) {
+				return $this->without_database( $state, $request );
+			}
 			$faults = (int) $state->mark( 'faults' ) + 1;
 			$where  = get_class( $error ) . ' at ' . basename( $error->getFile() ) . ':' . $error->getLine();
 			error_log( 'custom-migrator import: ' . $where . ': ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
@@ -101,6 +108,19 @@ class Custom_Migrator_Step {
 		return $this->line( $state, $wait );
 	}
 
+	/** The database server restarts, or its password is being changed: it is asked again for a while. */
+	private function without_database( Custom_Migrator_Import_State $state, array $request ): array {
+		$since = null === $state->mark( 'away_since' ) ? time() : (int) $state->mark( 'away_since' );
+		if ( time() - $since > self::AWAY_MAX ) {
+			return $this->failed( $state, $request, 'database_unreachable', 'The clone\'s database server does not answer, or does not let it in.', false );
+		}
+		$state->set_mark( 'away_since', $since );
+		$state->set_mark( 'deaths', 0 );
+		$state->set( 'message', 'Waiting for the clone\'s database server' );
+		$state->save();
+		return $this->line( $state, 2.0 );
+	}
+
 	private function failed( Custom_Migrator_Import_State $state, array $request, string $code, string $message, bool $permanent ): array {
 		if ( $this->switch->pending() ) {
 			// Past the point of no return, and not undone: the next step goes on with it.
@@ -109,6 +129,12 @@ class Custom_Migrator_Step {
 		}
 		$this->slot->remove_staged();
 		$this->switch->clear_old();
+		try {
+			Custom_Migrator_Staging_Database::for_slot( $this->slot )->discard();
+		} catch ( Throwable $left ) {
+			// Out of reach, which may be what the import failed of. The tables go with the next import, or with the clone.
+			error_log( 'custom-migrator import: the staged tables are left: ' . $left->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		}
 		$state->set( 'state', 'failed' );
 		$state->set( 'proof', null );
 		$state->set(

@@ -10,12 +10,14 @@
  * Lifecycle: `begin` writes import/switch.json, the point of no return but by `undo`; `go_on` does what is left, each step
  * found done or not by what lies on the disk, so that it may be called again after a crash at any point.
  *
+ *     tables of a MySQL database get their own names (one statement)
  *     wp-content → import/old/content        staging/content → wp-content
  *     core file  → import/old/core/…         staging/core/…  → core file
  *     clone.json                             switch.json removed
  *
  * While switch.json is there nothing may be served but a short "come back": wp-content may be missing, and the table
- * prefix may be another's. When a step cannot be done, everything goes back the same way (`direction: "undo"`).
+ * prefix may be another's. When a step cannot be done, everything goes back the same way (`direction: "undo"`); but for
+ * tables that have their names already: no site refers to them, and they go with what was staged.
  */
 class Custom_Migrator_Switch {
 
@@ -34,8 +36,9 @@ class Custom_Migrator_Switch {
 	 * @param string[] $replace Core files that lie staged, relative to ABSPATH.
 	 * @param string[] $remove  Core files of the slot that the source has not.
 	 * @param array    $clone   Members of clone.json to write.
+	 * @param array[]  $renames Of tables, as the staging database's `ready_to_switch()` gave them.
 	 */
-	public function begin( array $replace, array $remove, array $clone ): void {
+	public function begin( array $replace, array $remove, array $clone, array $renames = array() ): void {
 		foreach ( Custom_Migrator_Slot::FIXTURES as $fixture ) {
 			if ( ! is_file( $this->slot->staged_content() . '/' . $fixture ) ) {
 				throw Custom_Migrator_Import_Error::permanent( 'slot_damaged', 'The clone would go live without its ' . basename( $fixture ) . '; make it again.' );
@@ -57,6 +60,7 @@ class Custom_Migrator_Switch {
 				'added'     => array_map( 'base64_encode', $added ),
 				'clone'     => $clone,
 				'before'    => (object) $before,
+				'renames'   => $renames,
 			)
 		);
 	}
@@ -108,6 +112,10 @@ class Custom_Migrator_Switch {
 		$old    = $this->old() . '/content';
 		Custom_Migrator_Slot::ensure_dir( $this->old() );
 		$this->passed( 'begun' );
+		if ( isset( $plan['renames'] ) && array() !== $plan['renames'] ) {
+			Custom_Migrator_Staging_Database::for_slot( $this->slot )->switch_tables( $plan['renames'] );
+			$this->passed( 'tables_in' );
+		}
 		if ( is_dir( $staged ) ) {
 			if ( is_dir( $live ) && ! is_dir( $old ) ) {
 				self::move( $live, $old );

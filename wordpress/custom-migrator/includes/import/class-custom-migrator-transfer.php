@@ -96,13 +96,17 @@ class Custom_Migrator_Transfer {
 			'uploads' => $content,
 		);
 		$local   = new Custom_Migrator_Local_Files( $this->slot );
-		$lanes   = array();
+		$index   = array();
 		foreach ( $this->roots() as $root ) {
-			$lanes[] = new Custom_Migrator_Index_Lane( $root, $this->plan, $local, $writers[ $root ], $this->state );
+			$index[ $root ] = new Custom_Migrator_Index_Lane( $root, $this->plan, $local, $writers[ $root ], $this->state );
 		}
+		// A source takes longest to list its core: by then there is something to land here.
+		$core = $index['core'];
+		unset( $index['core'] );
+		$lanes    = array_values( $index );
 		$rewriter = $this->rewriter();
 		$make     = function ( string $name ) use ( $rewriter ): Custom_Migrator_Table_Writer {
-			return new Custom_Migrator_Table_Writer( $this->database, $name, $rewriter );
+			return $this->database->writer( $name, $rewriter );
 		};
 		$gzip     = ! preg_match( '#^https?://(127\.|localhost|\[::1\])#', $this->request['source']['agent_url'] );
 		foreach ( $this->database->all_progress() as $table ) {
@@ -110,6 +114,7 @@ class Custom_Migrator_Transfer {
 				$lanes[] = new Custom_Migrator_Rows_Lane( $this->database, $table, $make, $this->slot->chunks(), $gzip );
 			}
 		}
+		$lanes[] = $core;
 		$lanes[] = new Custom_Migrator_Read_Lane( $this->plan, $writers, $this->state );
 		return $lanes;
 	}

@@ -14,7 +14,7 @@ spl_autoload_register(
 			return;
 		}
 		$file = strtolower( str_replace( '_', '-', $name ) ) . '.php';
-		foreach ( array( '/class-', '/database/class-', '/files/class-', '/transport/class-', '/transport/interface-', '/../class-' ) as $kind ) {
+		foreach ( array( '/class-', '/database/class-', '/database/sqlite/class-', '/database/mysql/class-', '/files/class-', '/transport/class-', '/transport/interface-', '/../class-' ) as $kind ) {
 			if ( is_file( __DIR__ . $kind . $file ) ) {
 				require_once __DIR__ . $kind . $file;
 				return;

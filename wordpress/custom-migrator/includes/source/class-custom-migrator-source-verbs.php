@@ -11,7 +11,7 @@ final class Custom_Migrator_Source_Verbs {
 	/** @return array<string, callable> Verb → callable that takes the arguments. */
 	public static function verbs(): array {
 		$budget = new Custom_Migrator_Budget();
-		return array(
+		$verbs  = array(
 			'hello'     => array( 'Custom_Migrator_Agent', 'hello' ),
 			'preflight' => static function () {
 				return self::with_database(
@@ -48,6 +48,7 @@ final class Custom_Migrator_Source_Verbs {
 				return ( new Custom_Migrator_File_Reader( new Custom_Migrator_Roots(), $budget ) )->read( $args );
 			},
 		);
+		return $verbs + array( 'batch' => array( new Custom_Migrator_Batch( $verbs, $budget ), 'run' ) );
 	}
 
 	/** Runs something with the site's database open, and puts the connection back. */

@@ -21,4 +21,5 @@ require_once __DIR__ . '/class-custom-migrator-roots.php';
 require_once __DIR__ . '/class-custom-migrator-file-list.php';
 require_once __DIR__ . '/class-custom-migrator-file-reader.php';
 require_once __DIR__ . '/class-custom-migrator-preflight.php';
+require_once __DIR__ . '/class-custom-migrator-batch.php';
 require_once __DIR__ . '/class-custom-migrator-source-verbs.php';

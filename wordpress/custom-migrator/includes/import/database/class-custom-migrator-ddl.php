@@ -29,25 +29,28 @@ class Custom_Migrator_Ddl {
 	);
 
 	/** @var string */
-	private $table;
+	protected $table;
 
 	/** @var array<string,string> Column name to kind, in order. */
-	private $kinds = array();
+	protected $kinds = array();
 
 	/** @var array<string,string> Column name to its definition. */
-	private $columns = array();
+	protected $columns = array();
 
 	/** @var string[] */
-	private $primary = array();
+	protected $primary = array();
+
+	/** @var array<string,string> Of the primary key's columns, how much of each: `(191)`, or nothing. */
+	protected $primary_lengths = array();
 
 	/** @var string[] Secondary keys, written out. */
-	private $keys = array();
+	protected $keys = array();
 
 	/** @var string */
-	private $options = '';
+	protected $options = '';
 
 	/** @var string[] */
-	private $left_out = array();
+	protected $left_out = array();
 
 	/** @var string[] Columns that compare byte by byte. */
 	private $binary = array();
@@ -89,11 +92,16 @@ class Custom_Migrator_Ddl {
 
 	/** Only names and storage kinds, and the primary key. */
 	public function bare(): string {
+		return $this->compose( $this->bare_columns(), array() );
+	}
+
+	/** @return array<string,string> */
+	protected function bare_columns(): array {
 		$columns = array();
 		foreach ( $this->kinds as $name => $kind ) {
 			$columns[ $name ] = isset( self::STAND_INS[ $kind ] ) ? self::STAND_INS[ $kind ] : 'longtext';
 		}
-		return $this->compose( $columns, array() );
+		return $columns;
 	}
 
 	/** @return string[] What has no counterpart in the clone, in words. */
@@ -106,7 +114,7 @@ class Custom_Migrator_Ddl {
 		return $this->binary;
 	}
 
-	private function compose( array $columns, array $keys ): string {
+	protected function compose( array $columns, array $keys ): string {
 		$lines = array();
 		foreach ( $columns as $name => $definition ) {
 			$lines[] = '  ' . self::quote( (string) $name ) . ' ' . $definition;
@@ -128,7 +136,8 @@ class Custom_Migrator_Ddl {
 		if ( preg_match( '/^PRIMARY\s+KEY\b[^(]*\((.*)\)/is', $element, $match ) ) {
 			$parts = $this->key_columns( $match[1] );
 			if ( null !== $parts ) {
-				$this->primary = array_column( $parts, 0 );
+				$this->primary         = array_column( $parts, 0 );
+				$this->primary_lengths = array_column( $parts, 1, 0 );
 			}
 			return;
 		}
@@ -152,7 +161,7 @@ class Custom_Migrator_Ddl {
 		foreach ( $parts as $part ) {
 			$columns[] = self::quote( $part[0] ) . $part[1];
 		}
-		$this->keys[] = ltrim( ( 'UNIQUE' === $type || 'FULLTEXT' === $type ? $type . ' ' : '' ) . 'KEY ' ) . self::quote( $name ) . ' (' . implode( ', ', $columns ) . ')';
+		$this->keys[] = ( in_array( $type, $this->key_kinds(), true ) ? $type . ' ' : '' ) . 'KEY ' . self::quote( $name ) . ' (' . implode( ', ', $columns ) . ')';
 	}
 
 	/**
@@ -183,10 +192,9 @@ class Custom_Migrator_Ddl {
 		}
 		$type = strtolower( $match[1] );
 		$tail = $match[3];
-		$sql  = in_array( $type, self::TYPES, true ) ? $type . self::type_arguments( $type, $match[2], $strings ) : self::STAND_INS[ isset( self::STAND_INS[ $this->kinds[ $name ] ] ) ? $this->kinds[ $name ] : 'string' ];
-		if ( preg_match( '/\bUNSIGNED\b/i', $tail ) && preg_match( '/int|decimal|float|double/', $sql ) ) {
-			$sql .= ' unsigned';
-		}
+		$sql  = in_array( $type, $this->types(), true ) ? $type . self::type_arguments( $type, $match[2], $strings ) : self::STAND_INS[ isset( self::STAND_INS[ $this->kinds[ $name ] ] ) ? $this->kinds[ $name ] : 'string' ];
+		$sql  = $this->typed( $name, $sql, $tail );
+
 		$generated = (bool) preg_match( '/\b(?:GENERATED\s+ALWAYS\s+)?AS\s*\(/i', $tail );
 		if ( $generated ) {
 			$this->left_out[] = 'generated column ' . $name . ' is a plain one';
@@ -197,10 +205,10 @@ class Custom_Migrator_Ddl {
 		if ( preg_match( '/\bAUTO_INCREMENT\b/i', $tail ) ) {
 			$sql .= ' AUTO_INCREMENT';
 		} elseif ( ! $generated ) {
-			$sql .= $this->default_clause( $name, $tail, $strings );
+			$sql .= $this->default_clause( $name, $sql, $tail, $strings );
 		}
-		if ( preg_match( '/\bON\s+UPDATE\s+CURRENT_TIMESTAMP\b/i', $tail ) ) {
-			$sql .= ' ON UPDATE CURRENT_TIMESTAMP';
+		if ( preg_match( '/\bON\s+UPDATE\s+CURRENT_TIMESTAMP\b(\(\d\))?/i', $tail, $found ) ) {
+			$sql .= ' ON UPDATE CURRENT_TIMESTAMP' . $this->fraction( isset( $found[1] ) ? $found[1] : '' );
 		}
 		$collation = preg_match( '/\bCOLLATE\s+([a-z0-9_]+)/i', $tail, $found ) ? $found[1] : '';
 		if ( preg_match( '/(_bin|_cs)$/i', $collation ) || ( '' === $collation && $table_binary ) ) {
@@ -209,13 +217,46 @@ class Custom_Migrator_Ddl {
 		$this->columns[ $name ] = $sql;
 	}
 
-	private function default_clause( string $name, string $tail, array $strings ): string {
+	/** @return string[] Types that the database knows. */
+	protected function types(): array {
+		return self::TYPES;
+	}
+
+	/**
+	 * A column's type with its attributes.
+	 *
+	 * @param string $name Column.
+	 * @param string $type Its type, arguments included.
+	 * @param string $tail What follows it, quoted strings masked.
+	 */
+	protected function typed( string $name, string $type, string $tail ): string {
+		unset( $name );
+		return self::is_unsigned( $type, $tail ) ? $type . ' unsigned' : $type;
+	}
+
+	protected static function is_unsigned( string $type, string $tail ): bool {
+		return preg_match( '/\bUNSIGNED\b/i', $tail ) && preg_match( '/int|decimal|float|double/', $type );
+	}
+
+	/** Digits of a second that CURRENT_TIMESTAMP is to have: `(6)`, or nothing. */
+	protected function fraction( string $digits ): string {
+		unset( $digits );
+		return '';
+	}
+
+	/** @return string[] Kinds of secondary keys that the database knows. */
+	protected function key_kinds(): array {
+		return array( 'UNIQUE', 'FULLTEXT' );
+	}
+
+	protected function default_clause( string $name, string $type, string $tail, array $strings ): string {
+		unset( $type );
 		if ( ! preg_match( '/\bDEFAULT\s+(.*)$/is', $tail, $match ) ) {
 			return '';
 		}
 		$rest = $match[1];
-		if ( preg_match( '/^CURRENT_TIMESTAMP\b/i', $rest ) ) {
-			return ' DEFAULT CURRENT_TIMESTAMP';
+		if ( preg_match( '/^CURRENT_TIMESTAMP\b(\(\d\))?/i', $rest, $found ) ) {
+			return ' DEFAULT CURRENT_TIMESTAMP' . $this->fraction( isset( $found[1] ) ? $found[1] : '' );
 		}
 		if ( preg_match( '/^NULL\b/i', $rest ) ) {
 			return ' DEFAULT NULL';
@@ -254,7 +295,7 @@ class Custom_Migrator_Ddl {
 		return '';
 	}
 
-	private function options( string $options ): void {
+	protected function options( string $options ): void {
 		if ( preg_match( '/\bAUTO_INCREMENT\s*=\s*(\d{1,18})\b/i', $options, $match ) ) {
 			$this->options = ' AUTO_INCREMENT=' . $match[1];
 		}

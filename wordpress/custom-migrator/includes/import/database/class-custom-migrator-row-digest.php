@@ -8,9 +8,9 @@
 
 /**
  * Defined exactly: a row is encoded column by column. NULL is `N`; any other value is a letter for the column's storage
- * class in the clone (`i` integer, `r` real, `t` text, `b` bytes, `a` a column of mixed classes), the length as eight
+ * class in the clone (`i` integer, `r` real, `t` text, `b` bytes, `a` a column of mixed classes, `d` a decimal), the length as eight
  * bytes (little-endian) and the bytes, or, above 1 MiB, `#` and the SHA-256 of the bytes. Integers are decimal without
- * leading zeros; reals are the 16 hex digits of the double (big-endian). The row's hash is the SHA-256 of that. A table's
+ * leading zeros, decimals without zeros at either end; reals are the 16 hex digits of the double (big-endian). The row's hash is the SHA-256 of that. A table's
  * digest is the sum of the first four 32-bit big-endian words of its rows' hashes, each word summed modulo 2^32.
  */
 class Custom_Migrator_Row_Digest {

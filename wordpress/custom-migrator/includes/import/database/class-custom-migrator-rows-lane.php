@@ -106,6 +106,7 @@ class Custom_Migrator_Rows_Lane implements Custom_Migrator_Lane {
 			'key'   => 'rows:' . $this->name . ':' . substr( hash( 'sha256', (string) json_encode( $this->cursor ) ), 0, 16 ),
 			'verb'  => 'rows',
 			'args'  => $args,
+			'bytes' => min( $max_bytes, $this->info['bytes'] ),
 			'epoch' => $this->epoch,
 		);
 	}

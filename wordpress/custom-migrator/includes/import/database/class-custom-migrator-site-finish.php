@@ -15,6 +15,9 @@ class Custom_Migrator_Site_Finish {
 	/** Marks the clone's own account, so that no restore carries it back. */
 	const MARK = 'clone_guard_admin';
 
+	/** @var Custom_Migrator_Staging_Database */
+	private $database;
+
 	/** @var PDO */
 	private $pdo;
 
@@ -25,12 +28,13 @@ class Custom_Migrator_Site_Finish {
 	private $wp_version;
 
 	/**
-	 * @param PDO    $pdo        The staged database.
-	 * @param string $prefix     Of its tables.
-	 * @param string $wp_version The WordPress that will run on it.
+	 * @param Custom_Migrator_Staging_Database $database   The staged database.
+	 * @param string                           $prefix     Of its tables.
+	 * @param string                           $wp_version The WordPress that will run on it.
 	 */
-	public function __construct( PDO $pdo, string $prefix, string $wp_version ) {
-		$this->pdo        = $pdo;
+	public function __construct( Custom_Migrator_Staging_Database $database, string $prefix, string $wp_version ) {
+		$this->database   = $database;
+		$this->pdo        = $database->pdo();
 		$this->prefix     = $prefix;
 		$this->wp_version = $wp_version;
 	}
@@ -39,9 +43,7 @@ class Custom_Migrator_Site_Finish {
 	public function missing_tables(): array {
 		$missing = array();
 		foreach ( array( 'options', 'users', 'usermeta', 'posts' ) as $name ) {
-			$query = $this->pdo->prepare( 'SELECT COUNT(*) FROM sqlite_master WHERE type = \'table\' AND name = ?' );
-			$query->execute( array( $this->prefix . $name ) );
-			if ( 1 !== (int) $query->fetchColumn() ) {
+			if ( ! $this->database->has_table( $this->prefix . $name ) ) {
 				$missing[] = $this->prefix . $name;
 			}
 		}
@@ -54,22 +56,27 @@ class Custom_Migrator_Site_Finish {
 	 * @return array{username:string} The account's name, another when the site had that one.
 	 */
 	public function run( string $url, array $admin ): array {
-		$this->pdo->beginTransaction();
-		try {
-			$this->option( 'siteurl', $url );
-			$this->option( 'home', $url );
-			$this->option( 'blog_public', '0' );
-			$username = $this->administrator( $admin );
-			$this->pdo->commit();
-		} catch ( Throwable $error ) {
-			$this->pdo->rollBack();
-			throw $error;
-		}
+		$username = '';
+		$this->database->lax(
+			function () use ( $url, $admin, &$username ): void {
+				$this->pdo->beginTransaction();
+				try {
+					$this->option( 'siteurl', $url );
+					$this->option( 'home', $url );
+					$this->option( 'blog_public', '0' );
+					$username = $this->administrator( $admin );
+					$this->pdo->commit();
+				} catch ( Throwable $error ) {
+					$this->pdo->rollBack();
+					throw $error;
+				}
+			}
+		);
 		return array( 'username' => $username );
 	}
 
 	private function option( string $name, string $value ): void {
-		$table  = Custom_Migrator_Import_Sqlite::quote( $this->prefix . 'options' );
+		$table  = $this->database->quoted( $this->prefix . 'options' );
 		$update = $this->pdo->prepare( "UPDATE $table SET option_value = ? WHERE option_name = ?" );
 		$update->execute( array( $value, $name ) );
 		if ( 0 === $update->rowCount() ) {
@@ -78,10 +85,13 @@ class Custom_Migrator_Site_Finish {
 	}
 
 	private function administrator( array $admin ): string {
-		$users    = Custom_Migrator_Import_Sqlite::quote( $this->prefix . 'users' );
-		$usermeta = Custom_Migrator_Import_Sqlite::quote( $this->prefix . 'usermeta' );
-		$this->pdo->exec( "DELETE FROM $users WHERE ID IN (SELECT user_id FROM $usermeta WHERE meta_key = '" . self::MARK . "' AND meta_value = '1')" );
-		$this->pdo->exec( "DELETE FROM $usermeta WHERE user_id NOT IN (SELECT ID FROM $users) AND user_id IN (SELECT user_id FROM $usermeta WHERE meta_key = '" . self::MARK . "')" );
+		$users    = $this->database->quoted( $this->prefix . 'users' );
+		$usermeta = $this->database->quoted( $this->prefix . 'usermeta' );
+		$earlier  = $this->pdo->query( "SELECT user_id FROM $usermeta WHERE meta_key = '" . self::MARK . "' AND meta_value = '1'" )->fetchAll( PDO::FETCH_COLUMN );
+		foreach ( $earlier as $id ) {
+			$this->pdo->prepare( "DELETE FROM $users WHERE ID = ?" )->execute( array( $id ) );
+			$this->pdo->prepare( "DELETE FROM $usermeta WHERE user_id = ?" )->execute( array( $id ) );
+		}
 
 		$username = $this->free( 'user_login', $admin['username'], '-%d' );
 		$email    = isset( $admin['email'] ) && is_string( $admin['email'] ) && '' !== $admin['email'] ? $admin['email'] : 'clone-admin@example.invalid';
@@ -96,7 +106,7 @@ class Custom_Migrator_Site_Finish {
 			'user_status'         => '0',
 			'display_name'        => $username,
 		);
-		$names    = implode( ', ', array_map( array( 'Custom_Migrator_Import_Sqlite', 'quote' ), array_keys( $values ) ) );
+		$names    = implode( ', ', array_map( array( 'Custom_Migrator_Ddl', 'quote' ), array_keys( $values ) ) );
 		$this->pdo->prepare( "INSERT INTO $users ($names) VALUES (" . implode( ', ', array_fill( 0, count( $values ), '?' ) ) . ')' )->execute( array_values( $values ) );
 		$id   = (int) $this->pdo->lastInsertId();
 		$meta = array(
@@ -126,7 +136,7 @@ class Custom_Migrator_Site_Finish {
 
 	/** A value that no user has yet in a column, numbered if need be. */
 	private function free( string $column, string $wanted, string $suffix ): string {
-		$query = $this->pdo->prepare( 'SELECT COUNT(*) FROM ' . Custom_Migrator_Import_Sqlite::quote( $this->prefix . 'users' ) . " WHERE $column = ?" );
+		$query = $this->pdo->prepare( 'SELECT COUNT(*) FROM ' . $this->database->quoted( $this->prefix . 'users' ) . " WHERE $column = ?" );
 		for ( $number = 1; ; $number++ ) {
 			$value = $wanted;
 			if ( $number > 1 ) {

@@ -47,8 +47,8 @@ class Custom_Migrator_Core_Plan {
 		foreach ( $this->plan->each( Custom_Migrator_File_Plan::STAGED, 0, 'core' ) as $file ) {
 			$this->replace[] = $file['path'];
 		}
-		foreach ( $this->local->core_paths() as $path ) {
-			if ( ! in_array( $path, Custom_Migrator_File_Rules::CORE_KEPT, true ) && null === $this->plan->find( 'core', $path ) ) {
+		foreach ( $this->local->core_paths( $this->plan->paths( 'core' ) ) as $path ) {
+			if ( ! in_array( $path, Custom_Migrator_File_Rules::CORE_KEPT, true ) ) {
 				$this->remove[] = $path;
 			}
 		}

@@ -27,6 +27,9 @@ class Custom_Migrator_File_Plan {
 	/** @var PDO */
 	private $pdo;
 
+	/** @var array<string,PDOStatement> By their text: a listing runs the same few thousands of times. */
+	private $statements = array();
+
 	public function __construct( string $path ) {
 		$this->pdo = Custom_Migrator_Import_Sqlite::open( $path );
 		$this->pdo->exec( 'CREATE TABLE IF NOT EXISTS roots (root TEXT PRIMARY KEY, cursor TEXT, listed INTEGER NOT NULL DEFAULT 0)' );
@@ -171,6 +174,12 @@ class Custom_Migrator_File_Plan {
 		return (int) $this->one( 'SELECT COALESCE(SUM(length), 0) AS bytes FROM parts', array() )['bytes'];
 	}
 
+	/** @return array<string,int> The paths of a root, as keys: any state. */
+	public function paths( string $root ): array {
+		$statement = $this->execute( 'SELECT path FROM files WHERE root = ?', array( $root ) );
+		return array_flip( $statement->fetchAll( PDO::FETCH_COLUMN ) );
+	}
+
 	/** @return Generator Files in a state: `{id, root, path, …}`, by number, so that a caller can go on after one. */
 	public function each( int $state, int $after = 0, string $root = '' ): Generator {
 		do {
@@ -194,13 +203,21 @@ class Custom_Migrator_File_Plan {
 	}
 
 	private function run( string $sql, array $args ): void {
-		$this->pdo->prepare( $sql )->execute( $args );
+		$this->execute( $sql, $args )->closeCursor();
 	}
 
 	private function one( string $sql, array $args ): ?array {
-		$statement = $this->pdo->prepare( $sql );
-		$statement->execute( $args );
-		$row = $statement->fetch( PDO::FETCH_ASSOC );
+		$statement = $this->execute( $sql, $args );
+		$row       = $statement->fetch( PDO::FETCH_ASSOC );
+		$statement->closeCursor();
 		return false === $row ? null : $row;
+	}
+
+	private function execute( string $sql, array $args ): PDOStatement {
+		if ( ! isset( $this->statements[ $sql ] ) ) {
+			$this->statements[ $sql ] = $this->pdo->prepare( $sql );
+		}
+		$this->statements[ $sql ]->execute( $args );
+		return $this->statements[ $sql ];
 	}
 }

@@ -36,7 +36,8 @@ class Custom_Migrator_Local_Files {
 	public function core_is( string $path, int $size, string $sha256 ): bool {
 		$file = $this->slot->wordpress() . '/' . $path;
 		clearstatcache( true, $file );
-		if ( is_link( $file ) || ! is_file( $file ) || filesize( $file ) !== $size ) {
+		$stat = @lstat( $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors.Discouraged -- No such file is an answer.
+		if ( false === $stat || 0100000 !== ( $stat['mode'] & 0170000 ) || $stat['size'] !== $size ) {
 			return false;
 		}
 		$hash = null !== $this->core && isset( $this->core[ $path ] ) && is_string( $this->core[ $path ] ) ? $this->core[ $path ] : (string) hash_file( 'sha256', $file );
@@ -50,10 +51,13 @@ class Custom_Migrator_Local_Files {
 		return preg_match( '/\$wp_version\s*=\s*[\'"]([^\'"]+)/', $text, $match ) ? $match[1] : '';
 	}
 
-	/** @return Generator Paths of the bundled core, relative to ABSPATH. */
-	public function core_paths(): Generator {
+	/**
+	 * @param array<string,int> $but Paths to pass over, as keys.
+	 * @return Generator Paths of the bundled core, relative to ABSPATH.
+	 */
+	public function core_paths( array $but ): Generator {
 		if ( null !== $this->core ) {
-			foreach ( array_keys( $this->core ) as $path ) {
+			foreach ( array_keys( array_diff_key( $this->core, $but ) ) as $path ) {
 				if ( null === Custom_Migrator_File_Rules::refused( 'core', (string) $path ) && is_file( $this->slot->wordpress() . '/' . $path ) ) {
 					yield (string) $path;
 				}
@@ -62,7 +66,7 @@ class Custom_Migrator_Local_Files {
 		}
 		foreach ( array( 'wp-admin', 'wp-includes', '' ) as $folder ) {
 			foreach ( $this->walk( $folder ) as $path ) {
-				if ( null === Custom_Migrator_File_Rules::refused( 'core', $path ) ) {
+				if ( ! isset( $but[ $path ] ) && null === Custom_Migrator_File_Rules::refused( 'core', $path ) ) {
 					yield $path;
 				}
 			}

@@ -43,6 +43,13 @@ class Custom_Migrator_Answer_Reader {
 		if ( null === $opened ) {
 			throw $this->foreign( $answer, $body );
 		}
+		return self::granted( $opened );
+	}
+
+	/**
+	 * @throws Custom_Migrator_Import_Error When the agent said no.
+	 */
+	public static function granted( Custom_Migrator_Answer $opened ): Custom_Migrator_Answer {
 		if ( ! $opened->ok() ) {
 			throw new Custom_Migrator_Import_Error(
 				$opened->code(),

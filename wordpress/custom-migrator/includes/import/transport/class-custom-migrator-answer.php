@@ -100,6 +100,35 @@ class Custom_Migrator_Answer {
 		return isset( $this->head['retry_after'] ) && is_numeric( $this->head['retry_after'] ) ? (float) $this->head['retry_after'] : 0.0;
 	}
 
+	/**
+	 * The answers to a batch's calls, in their order; the last ones may be missing.
+	 *
+	 * @param int $calls How many were asked.
+	 * @return self[]
+	 * @throws Custom_Migrator_Import_Error `bad_answer`, transient: parts of another shape, or that are not the payload.
+	 */
+	public function parts( int $calls ): array {
+		$data  = $this->data();
+		$heads = isset( $data['parts'] ) && is_array( $data['parts'] ) ? array_values( $data['parts'] ) : array();
+		if ( array() === $heads || count( $heads ) > $calls ) {
+			throw self::bad( 'has parts that were not asked for' );
+		}
+		$parts = array();
+		$at    = 0;
+		foreach ( $heads as $head ) {
+			$raw = is_array( $head ) && isset( $head['raw'] ) && is_int( $head['raw'] ) ? $head['raw'] : 0;
+			if ( ! is_array( $head ) || ! isset( $head['ok'] ) || $raw < 0 || $raw > strlen( $this->payload ) - $at ) {
+				throw self::bad( 'has parts of another shape' );
+			}
+			$parts[] = new self( $head, (string) substr( $this->payload, $at, $raw ) );
+			$at     += $raw;
+		}
+		if ( strlen( $this->payload ) !== $at ) {
+			throw self::bad( 'carries more than its parts' );
+		}
+		return $parts;
+	}
+
 	private static function unpack( array $head, string $payload ): string {
 		if ( ! isset( $head['encoding'] ) ) {
 			return $payload;

@@ -8,20 +8,13 @@
 
 /**
  * Signs, sends, checks, retries. Life of a chunk: asked for → answered and proved (`advance`, so the next one is on its
- * way) → landed. A chunk that fails is asked for again after 0.5, 2 and 8 seconds (or when the source says), then the
- * import fails. The count of attempts outlives the step, in the state's marks.
+ * way) → landed. A chunk that fails is asked for again, alone, as Custom_Migrator_Attempts says.
  */
 class Custom_Migrator_Pump {
 
-	const IN_FLIGHT     = 4;
-	const ATTEMPTS      = 4;
-	const DELAYS        = array( 0.5, 2.0, 8.0 );
-	const WAIT_LONGEST  = 120.0;
-	const CHUNK_MAX     = 4194304;
-	const CHUNK_MIN     = 65536;
-	const TIMEOUT_MS    = 45000;
-	const ANSWER_SLACK  = 12582912;
-	const SHRINK_CODES  = array( 'source_timeout', 'answer_too_large', 'bad_answer', 'source_failed', 'agent_died' );
+	const IN_FLIGHT    = 4;
+	const TIMEOUT_MS   = 45000;
+	const ANSWER_SLACK = 12582912;
 
 	/** @var Custom_Migrator_Transport */
 	private $transport;
@@ -41,7 +34,16 @@ class Custom_Migrator_Pump {
 	/** @var Custom_Migrator_Answer_Reader */
 	private $reader;
 
-	/** @var array<string,array{lane:Custom_Migrator_Lane,request:array,nonce:string,verb:string}> */
+	/** @var Custom_Migrator_Attempts */
+	private $attempts;
+
+	/** @var Custom_Migrator_Chunk_Size */
+	private $size;
+
+	/** @var Custom_Migrator_Flight[] That wait for room. */
+	private $ready = array();
+
+	/** @var array<string,Custom_Migrator_Flight> */
 	private $flying = array();
 
 	/** @var array<string,array{lane:Custom_Migrator_Lane,request:array,at:float}> Failed chunks that wait for their time, by key. */
@@ -68,9 +70,11 @@ class Custom_Migrator_Pump {
 			throw Custom_Migrator_Import_Error::permanent( 'bad_request', 'The import was started without a usable source.' );
 		}
 		unset( $source['agent_key'] );
-		$this->source = $source;
-		$this->key    = $key;
-		$this->reader = new Custom_Migrator_Answer_Reader( $key, $state );
+		$this->source   = $source;
+		$this->key      = $key;
+		$this->reader   = new Custom_Migrator_Answer_Reader( $key, $state );
+		$this->attempts = new Custom_Migrator_Attempts( $state );
+		$this->size     = new Custom_Migrator_Chunk_Size( $state );
 	}
 
 	/**
@@ -125,15 +129,26 @@ class Custom_Migrator_Pump {
 	}
 
 	/**
-	 * One request, waited for. For the few that come before the transfer.
+	 * A few calls in one request, waited for. For those that come before the transfer.
 	 *
-	 * @return array|null The answer's data; null when the time was up first.
+	 * @param array<string,array> $calls Verb → arguments.
+	 * @return array<string,array>|null Verb → the answer's data; null when the time was up first.
 	 */
-	public function call( string $verb, array $args, float $until ): ?array {
-		$lane = new Custom_Migrator_Single_Lane( $verb, $args );
-		$wait = $this->run( array( $lane ), $until );
+	public function call( array $calls, float $until ): ?array {
+		$lanes = array();
+		foreach ( $calls as $verb => $args ) {
+			$lanes[ $verb ] = new Custom_Migrator_Single_Lane( $verb, $args );
+		}
+		$wait = $this->run( array_values( $lanes ), $until );
 		$this->last_wait = null === $wait ? 0.0 : $wait;
-		return null === $lane->answer() ? null : $lane->answer()->data();
+		$data = array();
+		foreach ( $lanes as $verb => $lane ) {
+			if ( null === $lane->answer() ) {
+				return null;
+			}
+			$data[ $verb ] = $lane->answer()->data();
+		}
+		return $data;
 	}
 
 	/**
@@ -159,60 +174,69 @@ class Custom_Migrator_Pump {
 	 * @param Custom_Migrator_Lane[] $lanes Lanes.
 	 */
 	private function fill( array $lanes ): void {
-		$count = count( $lanes );
-		$empty = 0;
-		while ( $count > 0 && $empty < $count && count( $this->flying ) < self::IN_FLIGHT ) {
-			$lane    = $lanes[ $this->turn % $count ];
-			$request = $lane->next( $this->chunk_bytes() );
-			++$this->turn;
-			if ( null === $request ) {
-				++$empty;
-				continue;
+		while ( count( $this->flying ) < self::IN_FLIGHT ) {
+			if ( array() === $this->ready ) {
+				$this->ready = Custom_Migrator_Flight::pack( $this->gather( $lanes ), $this->size->bytes(), $this->attempts );
 			}
-			$empty    = 0;
-			$attempts = $this->attempts( $request['key'] );
-			if ( $attempts['at'] > microtime( true ) ) {
-				$this->held[ $request['key'] ] = array(
-					'lane'    => $lane,
-					'request' => $request,
-					'at'      => $attempts['at'],
-				);
-				continue;
+			$flight = array_shift( $this->ready );
+			if ( null === $flight ) {
+				return;
 			}
-			$this->send( $lane, $request );
+			$this->send( $flight );
 		}
 	}
 
-	private function send( Custom_Migrator_Lane $lane, array $request ): void {
-		$body  = json_encode( (object) $request['args'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE );
-		if ( false === $body ) {
-			throw Custom_Migrator_Import_Error::permanent( 'bad_answer', 'The source named something that cannot be asked for again.' );
+	/**
+	 * One request of each lane that has one to make now.
+	 *
+	 * @param Custom_Migrator_Lane[] $lanes Lanes.
+	 * @return array<int,array{lane:Custom_Migrator_Lane,request:array}>
+	 */
+	private function gather( array $lanes ): array {
+		$calls = array();
+		$count = count( $lanes );
+		for ( $i = 0; $i < $count; $i++ ) {
+			$lane    = $lanes[ ( $this->turn + $i ) % $count ];
+			$request = $lane->next( $this->size->bytes() );
+			if ( null === $request ) {
+				continue;
+			}
+			$at = $this->attempts->not_before( $request['key'] );
+			if ( $at > microtime( true ) ) {
+				$this->hold( $lane, $request, $at );
+				continue;
+			}
+			$calls[] = array(
+				'lane'    => $lane,
+				'request' => $request,
+			);
 		}
-		$id    = bin2hex( random_bytes( 8 ) );
-		$nonce = bin2hex( random_bytes( 16 ) );
-		$time  = time() + (int) $this->state->mark( 'clock_offset' );
-		$text  = "POST\n/custom-migrator/v1/" . $request['verb'] . "\n" . hash( 'sha256', $body ) . "\n" . $time . "\n" . $nonce;
+		++$this->turn;
+		return $calls;
+	}
 
-		$this->flying[ $id ] = array(
-			'lane'    => $lane,
-			'request' => $request,
-			'nonce'   => $nonce,
-		);
+	private function send( Custom_Migrator_Flight $flight ): void {
+		$body = $flight->body( $this->size->bytes() );
+		$id   = bin2hex( random_bytes( 8 ) );
+		$time = time() + (int) $this->state->mark( 'clock_offset' );
+		$text = "POST\n/custom-migrator/v1/" . $flight->verb() . "\n" . hash( 'sha256', $body ) . "\n" . $time . "\n" . $flight->nonce();
+
+		$this->flying[ $id ] = $flight;
 		$this->transport->start(
 			array(
 				'id'         => $id,
 				'url'        => $this->source['agent_url'],
 				'headers'    => array(
 					'Content-Type'         => 'application/json',
-					'X-Migrator-Verb'      => $request['verb'],
+					'X-Migrator-Verb'      => $flight->verb(),
 					'X-Migrator-Key'       => $this->source['key_id'],
 					'X-Migrator-Time'      => (string) $time,
-					'X-Migrator-Nonce'     => $nonce,
+					'X-Migrator-Nonce'     => $flight->nonce(),
 					'X-Migrator-Signature' => hash_hmac( 'sha256', $text, $this->key ),
 				),
 				'body'       => $body,
 				'out_file'   => $this->slot->chunks() . '/' . $id . '.bin',
-				'max_bytes'  => self::CHUNK_MAX + self::ANSWER_SLACK,
+				'max_bytes'  => Custom_Migrator_Chunk_Size::MAX + self::ANSWER_SLACK,
 				'timeout_ms' => self::TIMEOUT_MS,
 			)
 		);
@@ -226,55 +250,59 @@ class Custom_Migrator_Pump {
 	private function take( array $answer, array $lanes, float $until ): void {
 		$flight = $this->flying[ $answer['id'] ];
 		unset( $this->flying[ $answer['id'] ] );
-		$lane    = $flight['lane'];
-		$request = $flight['request'];
 		try {
-			$opened = $this->reader->read( $answer, $flight['nonce'] );
+			$opened = $this->reader->read( $answer, $flight->nonce() );
+			$parts  = $flight->parts( $opened );
 		} catch ( Custom_Migrator_Import_Error $error ) {
-			$this->failed( $lane, $request, $error );
+			$this->failed( $flight->calls(), $error );
 			return;
 		} finally {
 			if ( isset( $answer['file'] ) && is_file( $answer['file'] ) ) {
 				unlink( $answer['file'] );
 			}
 		}
-		$this->forget_attempts( $request['key'] );
-		$this->grow( strlen( $opened->payload() ) );
-		try {
-			$lane->advance( $request, $opened );
-		} catch ( Custom_Migrator_Import_Error $error ) {
-			$this->failed( $lane, $request, $error );
-			return;
+		$this->size->carried( strlen( $opened->payload() ) );
+		$good = array();
+		foreach ( $flight->calls() as $i => $call ) {
+			if ( ! isset( $parts[ $i ] ) ) {
+				// The source had no time left for it.
+				$call['lane']->again( $call['request'] );
+				continue;
+			}
+			try {
+				$call['lane']->advance( $call['request'], Custom_Migrator_Answer_Reader::granted( $parts[ $i ] ) );
+				$this->attempts->forget( $call['request']['key'] );
+				$good[ $i ] = $call;
+			} catch ( Custom_Migrator_Import_Error $error ) {
+				$this->failed( array( $call ), $error );
+			}
 		}
 		if ( microtime( true ) < $until ) {
 			$this->fill( $lanes );
 		}
-		$lane->land( $request, $opened );
+		foreach ( $good as $i => $call ) {
+			$call['lane']->land( $call['request'], $parts[ $i ] );
+		}
 	}
 
-	private function failed( Custom_Migrator_Lane $lane, array $request, Custom_Migrator_Import_Error $error ): void {
+	/**
+	 * @param array<int,array{lane:Custom_Migrator_Lane,request:array}> $calls What one answer would have answered.
+	 * @throws Custom_Migrator_Import_Error When asking again is of no use.
+	 */
+	private function failed( array $calls, Custom_Migrator_Import_Error $error ): void {
 		if ( $error->is_permanent() ) {
 			throw $error;
 		}
-		if ( in_array( $error->error_code(), self::SHRINK_CODES, true ) ) {
-			$this->state->set_mark( 'chunk_bytes', max( self::CHUNK_MIN, intdiv( $this->chunk_bytes(), 2 ) ) );
+		$this->size->failed( $error );
+		foreach ( $calls as $call ) {
+			$at = $this->attempts->failed( $call['request']['key'], $error );
+			$this->hold( $call['lane'], $call['request'], $at );
 		}
-		$key      = $request['key'];
-		$attempts = $this->attempts( $key )['n'] + 1;
-		if ( $attempts >= self::ATTEMPTS ) {
-			throw $error;
-		}
-		$delay = min( self::WAIT_LONGEST, max( self::DELAYS[ $attempts - 1 ], $error->retry_after() ) );
-		$at    = microtime( true ) + $delay;
-		$all   = (array) $this->state->mark( 'attempts' );
-
-		$all[ $key ] = array(
-			'n'  => $attempts,
-			'at' => $at,
-		);
-		$this->state->set_mark( 'attempts', $all );
 		$this->state->save();
-		$this->held[ $key ] = array(
+	}
+
+	private function hold( Custom_Migrator_Lane $lane, array $request, float $at ): void {
+		$this->held[ $request['key'] ] = array(
 			'lane'    => $lane,
 			'request' => $request,
 			'at'      => $at,
@@ -299,39 +327,15 @@ class Custom_Migrator_Pump {
 		if ( array() !== $this->flying ) {
 			$this->transport->cancel_all();
 		}
-		foreach ( array_merge( array_values( $this->flying ), array_values( $this->held ) ) as $item ) {
-			$item['lane']->again( $item['request'] );
+		$calls = array_values( $this->held );
+		foreach ( array_merge( array_values( $this->flying ), $this->ready ) as $flight ) {
+			$calls = array_merge( $calls, $flight->calls() );
 		}
+		foreach ( $calls as $call ) {
+			$call['lane']->again( $call['request'] );
+		}
+		$this->ready  = array();
 		$this->flying = array();
 		$this->held   = array();
-	}
-
-	private function attempts( string $key ): array {
-		$all = $this->state->mark( 'attempts' );
-		return is_array( $all ) && isset( $all[ $key ] ) ? $all[ $key ] : array(
-			'n'  => 0,
-			'at' => 0.0,
-		);
-	}
-
-	private function forget_attempts( string $key ): void {
-		$all = $this->state->mark( 'attempts' );
-		if ( is_array( $all ) && isset( $all[ $key ] ) ) {
-			unset( $all[ $key ] );
-			$this->state->set_mark( 'attempts', array() === $all ? null : $all );
-		}
-	}
-
-	private function chunk_bytes(): int {
-		$bytes = $this->state->mark( 'chunk_bytes' );
-		return is_int( $bytes ) ? $bytes : self::CHUNK_MAX;
-	}
-
-	/** Only an answer that made use of the size says that it could be larger. */
-	private function grow( int $carried ): void {
-		$bytes = $this->chunk_bytes();
-		if ( $bytes < self::CHUNK_MAX && $carried >= intdiv( $bytes, 2 ) ) {
-			$this->state->set_mark( 'chunk_bytes', min( self::CHUNK_MAX, $bytes + 262144 ) );
-		}
 	}
 }

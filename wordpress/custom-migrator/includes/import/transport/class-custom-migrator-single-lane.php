@@ -22,9 +22,10 @@ class Custom_Migrator_Single_Lane implements Custom_Migrator_Lane {
 
 	public function __construct( string $verb, array $args ) {
 		$this->request = array(
-			'key'  => 'call:' . $verb . ':' . substr( hash( 'sha256', (string) json_encode( $args ) ), 0, 16 ),
-			'verb' => $verb,
-			'args' => $args,
+			'key'   => 'call:' . $verb . ':' . substr( hash( 'sha256', (string) json_encode( $args ) ), 0, 16 ),
+			'verb'  => $verb,
+			'args'  => $args,
+			'bytes' => 0,
 		);
 	}
 

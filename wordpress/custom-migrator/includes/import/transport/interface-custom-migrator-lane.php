@@ -15,8 +15,9 @@ interface Custom_Migrator_Lane {
 	 * The next request, or null when there is none to make now.
 	 *
 	 * @param int $max_bytes Payload to ask for.
-	 * @return array|null `{key: string (names the chunk, the same at each attempt), verb: string, args: array}`, with
-	 *                    members of the lane's own.
+	 * @return array|null `{key: string (names the chunk, the same at each attempt), verb: string, args: array, bytes?: int
+	 *                    (what it is expected to carry; it may then share an HTTP request with others)}`, with members of
+	 *                    the lane's own.
 	 */
 	public function next( int $max_bytes ): ?array;
 

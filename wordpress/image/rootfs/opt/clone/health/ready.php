@@ -7,7 +7,7 @@
  */
 
 $dir   = (string) getenv( 'CLONE_DIR' );
-$ready = is_file( $dir . '/clone.json' ) && is_file( $dir . '/wordpress/wp-config.php' ) && is_file( $dir . '/wordpress/wp-content/db.php' );
+$ready = is_file( '/tmp/clone-warm' ) && is_file( $dir . '/clone.json' ) && is_file( $dir . '/wordpress/wp-config.php' ) && is_file( $dir . '/wordpress/wp-content/db.php' );
 http_response_code( $ready ? 200 : 503 );
 header( 'Content-Type: text/plain' );
 echo $ready ? "ready\n" : "not ready\n";
