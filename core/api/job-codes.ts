@@ -85,6 +85,7 @@ export const OPERATOR_CODES: Readonly<Record<string, string>> = {
 	aws_resource_missing: 'A table, queue, key or schedule group is not there. Deploy the stacks again.',
 	aws_credentials_missing: 'There are no AWS credentials to log in to the cluster with. Give the service a role.',
 	bad_agent_key: 'A key that we made is not one. Report it.',
+	database_login_missing: 'The secret of the database server holds no user and password. Deploy the stacks again.',
 	bad_database_prefix: "The databases' prefix has small letters and digits, a letter first, at most ten.",
 	bad_owner_name: "An owner's name has letters, digits, dots, dashes and underscores only.",
 	bad_clone_name: 'The clone has a name that cannot be a host name. Report it.',

@@ -56,6 +56,7 @@ export function apiOver(parts: AwsParts, environment: ApiEnvironment, options: A
 			delay: (milliseconds) => new Promise((wake) => setTimeout(wake, milliseconds)),
 			settings: {
 				...DEFAULT_API_SETTINGS,
+				features: { ...DEFAULT_API_SETTINGS.features, mysql: environment.MYSQL_HOST !== undefined },
 				allowPrivateSites: options.allowPrivateSites ?? false,
 				publicUrl: environment.PUBLIC_URL?.replace(/\/$/, '') ?? null,
 				cloneDeadlineSeconds: DEFAULT_CLONE_SETTINGS.jobDeadlineSeconds,

@@ -57,6 +57,13 @@ const clones = {
 		.default('7.1.1'),
 	/** `dedicated`: nodes of the clones' own (label and taint), which run each pod in a user namespace. */
 	CLONE_NODES: z.enum(['any', 'dedicated']).default('any'),
+	/** A MySQL server for clones that ask for one, its administrator's login a secret of RDS; all three or none. */
+	MYSQL_HOST: z.string().min(1).optional(),
+	MYSQL_PORT: z.coerce.number().int().min(1).max(65_535).default(3306),
+	MYSQL_SECRET_ARN: z
+		.string()
+		.regex(/^arn:[\w-]+:secretsmanager:/)
+		.optional(),
 	/** Booted clones kept ready. */
 	WARM_POOL: count(200).default(0),
 };
@@ -66,6 +73,8 @@ const apiSchema = z.object({
 	...outside,
 	/** How callers prove who they are. */
 	AUTH: z.enum(['iam', 'cognito']),
+	/** Set where clones on MySQL can be had. */
+	MYSQL_HOST: z.string().min(1).optional(),
 	/** The service's own address, where it is not the one that callers used. */
 	PUBLIC_URL: z.url().optional(),
 	/** Live clones an owner may have; 0: no limit, and no read to count them. */

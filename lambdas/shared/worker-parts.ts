@@ -1,4 +1,6 @@
 /** What carries jobs on, on AWS: the engine over the stores, with the cluster as the clones' host. */
+import { ManagedMysqlDatabases } from '../../adapters/aws/managed-mysql-databases.ts';
+import { secretText } from '../../adapters/aws/secrets-manager.ts';
 import { systemRandom, systemTimers } from '../../adapters/embedded/system.ts';
 import { CloneApi } from '../../adapters/kubernetes/clone-api.ts';
 import { type ClusterAccess, clusterConfig } from '../../adapters/kubernetes/cluster-config.ts';
@@ -42,8 +44,10 @@ export function workerParts(parts: AwsParts, environment: WorkerPartsEnvironment
 	// Clones are reached by the cluster's ingress, whose address may be private; only addresses that the host gave are called.
 	const cloneHttp = createGuardedFetch({ allowPrivate: true, maxRedirects: 0 });
 	const sourceAgents = createMigratorClient({ http: sourceHttp, clock, random: systemRandom });
+	const databases = mysqlDatabases(parts, environment);
 	const deps = {
 		jobs,
+		databases,
 		clones,
 		queue,
 		ttl,
@@ -71,12 +75,25 @@ export function workerParts(parts: AwsParts, environment: WorkerPartsEnvironment
 		deps,
 		engine,
 		async close(): Promise<void> {
-			await Promise.all([sourceHttp.close(), cloneHttp.close(), config.close()]);
+			await Promise.all([sourceHttp.close(), cloneHttp.close(), config.close(), databases?.close()]);
 		},
 	};
 }
 
 export type WorkerParts = ReturnType<typeof workerParts>;
+
+/** Names of databases and users begin with it. */
+const DATABASE_PREFIX = 'clone';
+
+function mysqlDatabases(parts: AwsParts, environment: WorkerPartsEnvironment): ManagedMysqlDatabases | undefined {
+	const { MYSQL_HOST: host, MYSQL_PORT: port, MYSQL_SECRET_ARN: secretArn } = environment;
+	if (host === undefined || secretArn === undefined) return undefined;
+	// Without TLS: server and clients are in one network, and MySQL 8.4 sends no password in the clear.
+	return new ManagedMysqlDatabases({
+		server: { host, port, prefix: DATABASE_PREFIX, tls: null },
+		secret: () => secretText(parts, secretArn),
+	});
+}
 
 /** A pod of the cluster finds it by itself; a function is told where it is. */
 function clusterAccess(parts: AwsParts, environment: WorkerPartsEnvironment): ClusterAccess {
