@@ -76,8 +76,6 @@ export function workerParts(parts: AwsParts, environment: WorkerPartsEnvironment
 	};
 }
 
-export type WorkerParts = ReturnType<typeof workerParts>;
-
 /** A pod of the cluster finds it by itself; a function is told where it is. */
 function clusterAccess(parts: AwsParts, environment: WorkerPartsEnvironment): ClusterAccess {
 	const { KUBE_API_URL: server, KUBE_CA: caData } = environment;
