@@ -98,3 +98,32 @@ describe('GET /api/v2/job-status/{job_id}', () => {
 		expect(answer.statusCode).toBe(404);
 	});
 });
+
+describe('PATCH /api/v2/clones/{clone_id}', () => {
+	it('asks the cluster first for a longer time: when it cannot be reached nothing is promised', async () => {
+		const now = Date.now();
+		const owner = 'arn:aws:iam::123456789012:role/agency';
+		const text = (S: string) => ({ S });
+		dynamo.on(GetItemCommand).resolves({
+			Item: {
+				clone_id: text('shop'),
+				owner: text(owner),
+				job_id: text('clone-0123456789ab'),
+				state: text('live'),
+				generation: { N: '3' },
+				created_at: { N: String(now) },
+				ttl_minutes: { N: '30' },
+				expires_at: { N: String(now + 30 * 60_000) },
+				slot_id: text('slot-1'),
+				url: text('https://slot-1.clones.example.com'),
+				source_url: text('https://example.com'),
+				facts: text('{}'),
+			},
+		});
+		const unreachable = { KUBE_API_URL: 'https://127.0.0.1:1', KUBE_TOKEN_FILE: '/dev/null' };
+		const event = callerEvent('PATCH', '/api/v2/clones/shop', { ttl_minutes: 60 });
+		const answer = await api(unreachable)({ ...event, pathParameters: { clone_id: 'shop' } }, lambdaContext());
+		expect(answer.statusCode).toBe(503);
+		expect(asked()).toEqual(['GetItemCommand']);
+	});
+});
