@@ -5,7 +5,7 @@ import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/clie
 import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { mockClient } from 'aws-sdk-client-mock';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apiOver } from '../../lambdas/api/aws-api.ts';
 import { awsParts } from '../../lambdas/shared/aws-parts.ts';
 import { parseApiEnvironment } from '../../lambdas/shared/environment.ts';
@@ -26,6 +26,11 @@ beforeEach(() => {
 	dynamo.on(TransactWriteItemsCommand).resolves({});
 	dynamo.on(QueryCommand).resolves({ Items: [] });
 	sqs.on(SendMessageCommand).resolves({ MessageId: '1' });
+	vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+	vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+});
+afterEach(() => {
+	vi.restoreAllMocks();
 });
 
 const TRACE = 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1';
