@@ -25,6 +25,9 @@ export interface PoolCounts {
 	readonly booting: number;
 }
 
+/** What fails as soon as it is started (an image that is not there) would fail again: not more often than this. */
+const RETRY_MS = 30_000;
+
 /** A slot of the pool as one pass finds it. */
 export interface PooledSlot {
 	readonly slot: Slot;
@@ -72,10 +75,12 @@ export async function maintainWarmPool(deps: SlotDeps, settings: WarmPoolSetting
 		slots.map(async (slot): Promise<PooledSlot> => {
 			const status = await deps.host.status(slot.slot_id);
 			if (status.state === 'ready') await keepReady(deps, settings, slot, status, now);
-			const stuck = status.state === 'starting' && now - slot.created_at > settings.bootSeconds * 1000;
+			const age = now - slot.created_at;
+			const stuck = status.state === 'starting' && age > settings.bootSeconds * 1000;
+			const failedSoon = status.state === 'gone' && slot.state === 'booting' && age < RETRY_MS;
 			return {
 				slot,
-				state: stuck ? 'gone' : status.state,
+				state: stuck ? 'gone' : failedSoon ? 'starting' : status.state,
 				held: status.state === 'starting' && status.waiting !== undefined,
 				outdated: (status.state !== 'gone' && status.outdated === true) || slot.php_version !== settings.php,
 			};

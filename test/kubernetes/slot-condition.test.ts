@@ -1,6 +1,6 @@
 import type { CoreV1Event, V1Job, V1JobStatus, V1Pod, V1PodStatus } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
-import { jobCondition, jobDeadline, podCondition } from '../../adapters/kubernetes/slot-condition.ts';
+import { isReady, jobCondition, jobDeadline, podCondition } from '../../adapters/kubernetes/slot-condition.ts';
 import { JOB_CODES } from '../../core/api/job-codes.ts';
 
 const START = new Date('2026-01-01T10:00:00Z');
@@ -50,6 +50,18 @@ describe('what the Job alone tells', () => {
 		const told = jobCondition(given, NOW);
 		expect(told?.state).toBe(state);
 		expect(told?.state === 'gone' ? told.code : undefined).toBe(code);
+	});
+
+	it.each<[string, V1Job, boolean]>([
+		['a pod that answers', job({ ready: 1, active: 1 }), true],
+		['a pod that does not, yet or any more', job({ ready: 0, active: 1 }), false],
+		['no pod', job(), false],
+		['a pod that has failed, though the last count says ready', job({ ready: 1, failed: 1 }), false],
+		['a Job that has failed', job({ ready: 1, conditions: [{ type: 'FailureTarget', status: 'True' }] }), false],
+		['a Job past its deadline', job({ ready: 1 }, 60), false],
+		['a Job that is being deleted', { ...job({ ready: 1 }), metadata: { name: 'a', deletionTimestamp: START } }, false],
+	])('whether it is surely ready: %s', (_what, given, ready) => {
+		expect(isReady(given, NOW)).toBe(ready);
 	});
 
 	it('counts the deadline from the start that Kubernetes set', () => {

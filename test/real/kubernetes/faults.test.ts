@@ -79,12 +79,26 @@ it('a missing image fails with its code, and leaves nothing', async () => {
 		response.end('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
 	});
 	registry.listen(5000, '127.0.0.1');
-	const service = await runService(dataDir(), { 'clone-image': 'localhost:5000/clone:none' });
+	let service = await runService(dataDir(), { 'clone-image': 'localhost:5000/clone:none' });
 	try {
 		const job = await service.run('POST', '/api/v2/clone', request('no-image'));
 		expect(job.error?.code).toBe('image_not_found');
 		expect(job.error?.message).toContain('localhost:5000/clone:none');
 		expect(await leftovers()).toEqual([]);
+
+		// The pool would fail the same way: it tries again now and then, not every time it looks.
+		await service.process.kill();
+		service = await runService(dataDir(), { 'clone-image': 'localhost:5000/clone:none', warm: '1' });
+		const tried = new Set<string>();
+		for (const end = Date.now() + 12_000; Date.now() < end; await new Promise((wake) => setTimeout(wake, 500))) {
+			for (const line of await leftovers()) if (line.startsWith('Job')) tried.add(line);
+		}
+		expect(tried.size).toBe(1);
+		const { batch } = admin();
+		await service.process.kill();
+		for (const line of tried)
+			await batch.deleteNamespacedJob({ name: line.slice(4), namespace: testEnvironment().namespace, propagationPolicy: 'Background' });
+		await until(async () => (await leftovers()).length === 0);
 	} finally {
 		await service.process.kill();
 		registry.close();

@@ -62,16 +62,26 @@ export async function runService(
 	};
 }
 
-/** The slot that a clone has, by the service's own store. */
-export function slotOfClone(dataDir: string, cloneId: string): string {
+/** One value of the service's own store. */
+function stored(dataDir: string, sql: string, id: string): unknown {
 	const db = new DatabaseSync(join(dataDir, 'service.sqlite'), { readOnly: true, timeout: 5000 });
 	try {
-		const row = db.prepare('SELECT slot_id FROM clones WHERE clone_id = ?').get(cloneId);
-		if (typeof row?.slot_id !== 'string') throw new Error(`${cloneId} has no slot.`);
-		return row.slot_id;
+		return db.prepare(sql).get(id)?.value;
 	} finally {
 		db.close();
 	}
+}
+
+/** The slot that a clone has. */
+export function slotOfClone(dataDir: string, cloneId: string): string {
+	const slot = stored(dataDir, 'SELECT slot_id AS value FROM clones WHERE clone_id = ?', cloneId);
+	if (typeof slot !== 'string') throw new Error(`${cloneId} has no slot.`);
+	return slot;
+}
+
+/** The step that a job is in, or was in last. */
+export function stepOf(dataDir: string, jobId: string): unknown {
+	return stored(dataDir, 'SELECT step AS value FROM jobs WHERE job_id = ?', jobId);
 }
 
 /** Waits until `check` holds; the test's own time limit ends it otherwise. */
