@@ -95,7 +95,7 @@ export function capacityFull(cause?: unknown): TransientError {
 }
 
 /** A step has four attempts: so they outlast a control plane that is away for a minute. */
-const AWAY_SECONDS = 25;
+const AWAY_SECONDS = 30;
 
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/;
 

@@ -57,7 +57,7 @@ with --host kubernetes
   --clone-image NAME       the clone image, with its tag or digest
   --clone-php VERSION      what the image holds (8.4)
   --clone-wordpress V      what the image holds
-  --clone-domain NAME      clones are at {slot}.NAME
+  --clone-domain NAME      clones are at {clone_id}.NAME
   --clone-scheme SCHEME    http or https (https)
   --namespace NAME         where clones live (clones)
   --keep-finished N        seconds that a finished clone's Job is kept (120)

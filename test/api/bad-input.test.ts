@@ -176,6 +176,7 @@ describe('fields', () => {
 		['customer_id empty', { customer_id: '' }, 'invalid_request', [['customer_id', 'invalid_format']]],
 		['customer_id of 41', { customer_id: 'a'.repeat(41) }, 'invalid_request', [['customer_id', 'invalid_format']]],
 		['customer_id like a job', { customer_id: 'clone-0123456789ab' }, 'invalid_request', [['customer_id', 'reserved']]],
+		['customer_id like a slot', { customer_id: 'slot-0123456789ab' }, 'invalid_request', [['customer_id', 'reserved']]],
 		['ttl_minutes 4', { ttl_minutes: 4 }, 'invalid_request', [['ttl_minutes', 'out_of_range']]],
 		['ttl_minutes 1441', { ttl_minutes: 1441 }, 'invalid_request', [['ttl_minutes', 'out_of_range']]],
 		['ttl_minutes 5.5', { ttl_minutes: 5.5 }, 'invalid_request', [['ttl_minutes', 'wrong_type']]],

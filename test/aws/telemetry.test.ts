@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createPowertoolsTelemetry } from '../../adapters/aws/telemetry/powertools-telemetry.ts';
@@ -93,8 +95,16 @@ describe('tracing', () => {
 		await once(daemon, 'listening');
 		const segments: { name: string; trace_id?: string; annotations?: object }[] = [];
 		daemon.on('message', (packet) => segments.push(JSON.parse(packet.toString().split('\n')[1] ?? '{}')));
+		const seen: (string | undefined)[] = [];
+		const site = createServer((request, response) => {
+			seen.push(request.headers['x-amzn-trace-id']?.toString());
+			response.end();
+		});
+		site.listen(0, '127.0.0.1');
+		await once(site, 'listening');
+		const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`;
 		// The X-Ray SDK looks where it is when it is loaded: a process of its own.
-		const child = spawn(process.execPath, [fileURLToPath(new URL('./tracing-process.ts', import.meta.url)), HEADER], {
+		const child = spawn(process.execPath, [fileURLToPath(new URL('./tracing-process.ts', import.meta.url)), HEADER, url], {
 			stdio: ['ignore', 'pipe', 'inherit'],
 			env: {
 				AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
@@ -105,14 +115,23 @@ describe('tracing', () => {
 				_HANDLER: 'index.handler',
 			},
 		});
-		const [printed] = (await once(child.stdout, 'data')) as [Buffer];
-		expect(JSON.parse(printed.toString())).toEqual([HEADER]);
+		let printed = '';
+		child.stdout.on('data', (part: Buffer) => {
+			printed += part.toString();
+		});
+		const [code] = (await once(child, 'close')) as [number | null];
+		expect(code).toBe(0);
+		expect(JSON.parse(printed)).toEqual([HEADER]);
 		await vi.waitFor(() => expect(segments.map(({ name }) => name)).toContain('## clone-1'), 5000);
 		expect(segments.find(({ name }) => name === '## clone-1')).toMatchObject({
 			trace_id: '1-6000e988-bd862e3fe1be46a994272793',
 			annotations: { job_id: 'clone-1', job_trace: '1-5759e988-bd862e3fe1be46a994272793' },
 		});
+		// Foreign sites are told nothing of it, and are not in it.
+		expect(seen).toEqual([undefined, undefined]);
+		expect(segments.some(({ name }) => name.includes('127.0.0.1'))).toBe(false);
 		daemon.close();
+		site.close();
 	});
 
 	it('only hands the trace on where nothing is traced', async () => {

@@ -15,7 +15,8 @@ export interface WorkerTracing {
 }
 
 export function createWorkerTracing(service: string, traces: TraceContext): WorkerTracing {
-	const tracer = new Tracer({ serviceName: service });
+	// Requests to sources and clones are not AWS's business: no trace header goes to foreign sites, no address of theirs into a trace.
+	const tracer = new Tracer({ serviceName: service, captureHTTPsRequests: false });
 	return {
 		capture: (client) => tracer.captureAWSv3Client(client),
 		middleware: captureLambdaHandler(tracer, { captureResponse: false }),

@@ -81,6 +81,11 @@ it('gives up one at a time where there is no room for one more', () => {
 	}
 });
 
+it('gives up no second one while the first one’s place is not taken yet', () => {
+	const old = pooled('ready', { outdated: true });
+	expect(planWarmPool([old, pooled('starting', { held: true })], 2)).toEqual({ remove: [], start: 1 });
+});
+
 it('does not wait for outdated slots that are not ready yet', () => {
 	const old = pooled('starting', { outdated: true });
 	expect(planWarmPool([old], 1)).toEqual({ remove: [old.slot], start: 1 });

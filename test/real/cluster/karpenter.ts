@@ -45,9 +45,9 @@ export async function startKarpenter(layout: Layout, say: (line: string) => void
 /** Node pools first: Karpenter takes their nodes away. @param selector of nodes, for what it leaves */
 export async function stopKarpenter(layout: Layout, selector: string): Promise<void> {
 	await kubectl(layout, ['delete', 'nodepools', '--all', '--timeout=60s']);
+	// Also those whose claim was deleted as soon as it was made; Karpenter has to let go of each node itself.
+	await kubectl(layout, ['delete', 'nodes', '--selector', selector, '--timeout=60s']);
 	await stop('karpenter');
-	// A claim deleted as soon as it was made leaves its node behind.
-	await kubectl(layout, ['delete', 'nodes', '--selector', selector, '--timeout=30s']);
 	await stop('kwok');
 }
 

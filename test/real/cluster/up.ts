@@ -73,8 +73,7 @@ export async function up(layout: Layout, say: (line: string) => void): Promise<v
 	say(`The cluster is up: node test/real/cluster/main.ts run ${program('kubectl')} get pods -A`);
 }
 
-/** Also used by tests that take the apiserver away for a while. */
-export function startApiServer(layout: Layout): void {
+function startApiServer(layout: Layout): void {
 	const pki = (name: string): string => `${layout.pki}/${name}`;
 	if (!existsSync(pki('apiserver.crt'))) throw new Error('The cluster has no keys yet: bring it up first.');
 	start('kube-apiserver', layout.logs, join(layout.bin, 'kube-apiserver'), [

@@ -109,35 +109,28 @@ describe('a clone on the cluster', () => {
 		expect((await fetch(`${made.clone_url}/`)).status).toBe(404);
 	});
 
-	it('without a name is at its job’s', async () => {
-		const { source_url, source_username, source_password } = request('');
-		const unnamed = await service.clone({ source_url, source_username, source_password });
+	it('without a name is at its job’s, and the next of a name gets that name', async () => {
+		const { customer_id: _, ...noName } = request('');
+		const [unnamed, again] = await Promise.all([service.clone(noName), service.clone(request('end-to-end'))]);
 		expect(unnamed.clone_id).toMatch(/^clone-[0-9a-f]{12}$/);
 		expect(unnamed.clone_url).toBe(`http://${unnamed.clone_id}.${testEnvironment().domain}`);
 		expect((await fetch(`${unnamed.clone_url}/wp-login.php`)).status).toBe(200);
-		expect((await leftovers()).filter((line) => line.startsWith('Ingress'))).toEqual([`Ingress ${unnamed.clone_id}`]);
-		await service.run('DELETE', `/api/v2/delete/${unnamed.clone_id}`);
-		expect(await leftovers()).toEqual([]);
-	});
+		expect((await leftovers(unnamed.clone_id)).filter((line) => line.startsWith('Ingress'))).toEqual([`Ingress ${unnamed.clone_id}`]);
 
-	it('gives its name to the next of that name', async () => {
-		const again = await service.clone(request('end-to-end'));
 		expect(again.clone_url).toBe(made.clone_url);
 		expect((await fetch(again.login_url, { redirect: 'manual' })).headers.get('location')).toBe(`${made.clone_url}/wp-admin/`);
-		await service.run('DELETE', '/api/v2/delete/end-to-end');
+		for (const { clone_id } of [unnamed, again]) await service.run('DELETE', `/api/v2/delete/${clone_id}`);
 		expect(await leftovers()).toEqual([]);
 	});
 });
 
 describe('what ends a clone', () => {
-	it('the schedule', async () => {
-		await service.clone(request('by-schedule'));
+	it('the schedule; and the sweep, when the schedule is lost', async () => {
+		const clones = await Promise.all(['by-schedule', 'by-sweep'].map((name) => service.clone(request(name))));
+		const [bySchedule, bySweep] = clones.map(slotOf);
 		expireNow('by-schedule', { schedule: true });
-		await until(async () => (await leftovers()).length === 0);
-	});
-
-	it('the sweep, when the schedule is lost', async () => {
-		await service.clone(request('by-sweep'));
+		await until(async () => (await leftovers(bySchedule)).length === 0);
+		expect(await leftovers(bySweep)).not.toEqual([]);
 		expireNow('by-sweep', { schedule: false });
 		await until(async () => (await leftovers()).length === 0);
 	});

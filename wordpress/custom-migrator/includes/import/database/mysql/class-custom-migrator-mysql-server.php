@@ -101,7 +101,8 @@ class Custom_Migrator_Mysql_Server {
 		if ( isset( $error->errorInfo[1] ) ) {
 			return (int) $error->errorInfo[1];
 		}
-		return is_int( $error->getCode() ) ? $error->getCode() : ( preg_match( '/\[(\d{4})\]/', $error->getMessage(), $match ) ? (int) $match[1] : 0 );
+		// A connection that was never made has no more than its text.
+		return preg_match( '/\[(\d{4})\]/', $error->getMessage(), $match ) ? (int) $match[1] : (int) $error->getCode();
 	}
 
 	public function is_mariadb(): bool {
@@ -178,11 +179,11 @@ class Custom_Migrator_Mysql_Server {
 		return $sentences;
 	}
 
-	/** Byte for byte where case or accents told values apart; else what sorts most like it. */
+	/** Byte for byte where case or accents told values apart; else what WordPress gives its own tables, so that both can be joined. */
 	private function nearest( string $charset, string $collation ): string {
 		$wanted = preg_match( '/(_bin|_cs)$/', $collation )
 			? array( '_bin' )
-			: array( '_0900_ai_ci', '_uca1400_ai_ci', '_unicode_520_ci', '_unicode_ci', '_general_ci' );
+			: array( '_unicode_520_ci', '_unicode_ci', '_general_ci' );
 		foreach ( $wanted as $suffix ) {
 			if ( isset( $this->collations[ $charset . $suffix ] ) ) {
 				return $charset . $suffix;
