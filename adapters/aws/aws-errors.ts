@@ -48,7 +48,7 @@ export function awsError(cause: unknown, action: string): unknown {
 	const status = '$metadata' in cause ? (cause.$metadata as { httpStatusCode?: number }).httpStatusCode : undefined;
 	const refused = status !== undefined && status >= 400 && status < 500;
 	// Not answered at all, answered 5xx, or without credentials for the moment: worth another try.
-	return refused && !/token|credential|signature/i.test(cause.name)
+	return refused && !/token|credential|signature|UnrecognizedClient|RequestExpired/i.test(cause.name)
 		? cause
 		: new TransientError('aws_unavailable', `AWS did not answer (${action}).`, { cause });
 }

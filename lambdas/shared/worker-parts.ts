@@ -80,8 +80,6 @@ export function workerParts(parts: AwsParts, environment: WorkerPartsEnvironment
 	};
 }
 
-export type WorkerParts = ReturnType<typeof workerParts>;
-
 /** Names of databases and users begin with it. */
 const DATABASE_PREFIX = 'clone';
 

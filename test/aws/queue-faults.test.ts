@@ -96,6 +96,17 @@ describe('receiving', () => {
 		expect(sqs.calls()).toHaveLength(1);
 	});
 
+	it('knows the trace that a message in hand came with', async () => {
+		const traced = { ...message('{"job_id":"clone-1"}'), Attributes: { ApproximateReceiveCount: '1', AWSTraceHeader: HEADER } };
+		sqs.on(ReceiveMessageCommand).resolves({ Messages: [traced] });
+		sqs.on(DeleteMessageCommand).resolves({});
+		const one = consumer();
+		const held = nth(await one.receive(1, 60), 0);
+		expect(one.traceHeader('clone-1')).toBe(HEADER);
+		await one.acknowledge(held);
+		expect(one.traceHeader('clone-1')).toBeUndefined();
+	});
+
 	it('ends a long poll, and receives no more, once it is closed', async () => {
 		sqs.on(ReceiveMessageCommand).rejects(fault('AbortError'));
 		const one = consumer();

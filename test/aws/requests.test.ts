@@ -5,7 +5,7 @@ import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/clie
 import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { mockClient } from 'aws-sdk-client-mock';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apiOver } from '../../lambdas/api/aws-api.ts';
 import { awsParts } from '../../lambdas/shared/aws-parts.ts';
 import { parseApiEnvironment } from '../../lambdas/shared/environment.ts';
@@ -26,6 +26,11 @@ beforeEach(() => {
 	dynamo.on(TransactWriteItemsCommand).resolves({});
 	dynamo.on(QueryCommand).resolves({ Items: [] });
 	sqs.on(SendMessageCommand).resolves({ MessageId: '1' });
+	vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+	vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+});
+afterEach(() => {
+	vi.restoreAllMocks();
 });
 
 const TRACE = 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1';
@@ -96,5 +101,34 @@ describe('GET /api/v2/job-status/{job_id}', () => {
 		dynamo.on(GetItemCommand).resolves({ Item: storedJob({ owner: 'arn:aws:iam::123456789012:role/other' }) });
 		const answer = await api()(callerEvent('GET', '/api/v2/job-status/clone-0123456789ab'), lambdaContext());
 		expect(answer.statusCode).toBe(404);
+	});
+});
+
+describe('PATCH /api/v2/clones/{clone_id}', () => {
+	it('asks the cluster first for a longer time: when it cannot be reached nothing is promised', async () => {
+		const now = Date.now();
+		const owner = 'arn:aws:iam::123456789012:role/agency';
+		const text = (S: string) => ({ S });
+		dynamo.on(GetItemCommand).resolves({
+			Item: {
+				clone_id: text('shop'),
+				owner: text(owner),
+				job_id: text('clone-0123456789ab'),
+				state: text('live'),
+				generation: { N: '3' },
+				created_at: { N: String(now) },
+				ttl_minutes: { N: '30' },
+				expires_at: { N: String(now + 30 * 60_000) },
+				slot_id: text('slot-1'),
+				url: text('https://slot-1.clones.example.com'),
+				source_url: text('https://example.com'),
+				facts: text('{}'),
+			},
+		});
+		const unreachable = { KUBE_API_URL: 'https://127.0.0.1:1', KUBE_TOKEN_FILE: '/dev/null' };
+		const event = callerEvent('PATCH', '/api/v2/clones/shop', { ttl_minutes: 60 });
+		const answer = await api(unreachable)({ ...event, pathParameters: { clone_id: 'shop' } }, lambdaContext());
+		expect(answer.statusCode).toBe(503);
+		expect(asked()).toEqual(['GetItemCommand']);
 	});
 });

@@ -55,6 +55,11 @@ describe('telemetry', () => {
 		]);
 	});
 
+	it('says that a value is missing rather than failing', () => {
+		telemetry().metric('queue_seconds', Number.NaN, 'seconds');
+		expect(lines()).toMatchObject([{ level: 'WARN', metric: 'queue_seconds' }]);
+	});
+
 	it('leaves out what is below the level', () => {
 		telemetry().log('debug', 'detail');
 		expect(written).toEqual([]);

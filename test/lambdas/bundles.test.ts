@@ -1,9 +1,12 @@
 /** The bundles as the stacks build them. */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { BUNDLE_OPTIONS, CONSUMER_BUNDLE, LAMBDA_BUNDLES } from '../../lambdas/bundles.ts';
+import { API_ENVIRONMENT, callerEvent } from './support.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -58,6 +61,35 @@ describe('the bundles', () => {
 		for (const text of code) {
 			expect(text).toContain('TransactWriteItemsCommand');
 			expect(text).not.toMatch(/\bScanCommand\b/);
+		}
+	});
+
+	it('the API runs as it is laid out: its open routes answer, with the files beside it', async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'api-bundle-'));
+		try {
+			const { entry, files } = LAMBDA_BUNDLES.api;
+			const outfile = join(folder, 'index.mjs');
+			await build({ ...BUNDLE_OPTIONS, mainFields: [...BUNDLE_OPTIONS.mainFields], absWorkingDir: root, entryPoints: [entry], outfile });
+			for (const [from, to] of Object.entries(files)) cpSync(resolve(root, from), join(folder, to), { dereference: true });
+			const events = ['/health', '/openapi.json', '/docs', '/docs/swagger-ui.css', '/docs/index.mjs', '/api/v2/jobs'].map((path) =>
+				callerEvent('GET', path, undefined, { identity: {} }),
+			);
+			const script = `const { handler } = await import(process.argv[1]);
+				const answers = [];
+				for (const event of JSON.parse(process.argv[2])) answers.push(await handler(event, { awsRequestId: '1' }));
+				process.stdout.write(JSON.stringify(answers), () => process.exit(0));`;
+			const run = spawnSync(process.execPath, ['--input-type=module', '-e', script, outfile, JSON.stringify(events)], {
+				env: API_ENVIRONMENT,
+				encoding: 'utf8',
+				maxBuffer: 10 * 1024 * 1024,
+			});
+			expect(run.stderr).toBe('');
+			const answers = JSON.parse(run.stdout) as { statusCode: number; body: string; headers: Record<string, string> }[];
+			expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200, 404, 401]);
+			expect(JSON.parse(answers[0]?.body ?? '')).toMatchObject({ status: 'ok' });
+			expect(Buffer.from(answers[3]?.body ?? '', 'base64').toString()).toContain('.swagger-ui');
+		} finally {
+			rmSync(folder, { recursive: true });
 		}
 	});
 

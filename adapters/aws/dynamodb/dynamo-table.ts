@@ -1,6 +1,5 @@
 /**
- * The few requests that the stores make of the table. Items are flat: text, numbers, booleans and null; what is deeper is
- * JSON in a text.
+ * The few requests that the stores make of the table.
  *
  * Gotcha: a write whose answer is lost is sent again by the client, and then finds its own effect in the way. Each
  * conditional write therefore leaves a token of its own in the item; a refusal by an item with that token is a success.
@@ -22,11 +21,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { TransientError } from '../../../core/errors.ts';
 import { asked, nameOf } from '../aws-errors.ts';
+import { attributes, type Item, namesIn, toItem, type Values, valuesOf } from './items.ts';
 import type { Key } from './keys.ts';
-
-type Scalar = string | number | boolean | null;
-export type Item = Readonly<Record<string, Scalar>>;
-type Values = Readonly<Record<string, Scalar | undefined>>;
 
 /** A conditional change of one item. Names in expressions are written `#name`, values `:name`. */
 export interface Change {
@@ -279,38 +275,4 @@ export interface RefusedPart {
 function toRefusedPart(reason: CancellationReason): RefusedPart | undefined {
 	if (reason.Code !== 'ConditionalCheckFailed') return undefined;
 	return { item: reason.Item === undefined ? undefined : toItem(reason.Item) };
-}
-
-function namesIn(...expressions: readonly string[]): Record<string, string> | undefined {
-	const names = expressions.flatMap((expression) => expression.match(/#\w+/g) ?? []);
-	return names.length === 0 ? undefined : Object.fromEntries(names.map((name) => [name, name.slice(1)]));
-}
-
-function valuesOf(values: Values): Record<string, AttributeValue> | undefined {
-	const written = attributes(Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, value])));
-	return Object.keys(written).length === 0 ? undefined : written;
-}
-
-function attributes(values: Values): Record<string, AttributeValue> {
-	const written: Record<string, AttributeValue> = {};
-	for (const [name, value] of Object.entries(values)) {
-		if (value === undefined) continue;
-		if (value === null) written[name] = { NULL: true };
-		else if (typeof value === 'number') written[name] = { N: String(value) };
-		else if (typeof value === 'boolean') written[name] = { BOOL: value };
-		else written[name] = { S: value };
-	}
-	return written;
-}
-
-function toItem(read: Readonly<Record<string, AttributeValue>>): Item {
-	return Object.fromEntries(Object.entries(read).map(([name, value]) => [name, scalar(name, value)]));
-}
-
-function scalar(name: string, value: AttributeValue): Scalar {
-	if (value.S !== undefined) return value.S;
-	if (value.N !== undefined) return Number(value.N);
-	if (value.BOOL !== undefined) return value.BOOL;
-	if (value.NULL === true) return null;
-	throw new Error(`The table holds an attribute "${name}" of a kind that this service does not write.`);
 }

@@ -3,7 +3,8 @@ import type { Clone, Slot, SlotState } from '../../../core/clones/clone.ts';
 import type { Millis } from '../../../core/jobs/job.ts';
 import type { CloneStore, Page } from '../../../core/ports.ts';
 import { decodeCursor, toPage } from '../../page-cursor.ts';
-import type { DynamoTable, Item } from './dynamo-table.ts';
+import type { DynamoTable } from './dynamo-table.ts';
+import type { Item } from './items.ts';
 import {
 	beforeTime,
 	claimKey,

@@ -3,8 +3,9 @@ import { LeaseLostError, TransientError } from '../../../core/errors.ts';
 import { isTerminal, JOB_STATUSES, type Job, type JobStatus, type Millis, TERMINAL_STATUSES } from '../../../core/jobs/job.ts';
 import type { AcceptJob, AcceptResult, JobPatch, JobStore, Page } from '../../../core/ports.ts';
 import { decodeCursor, toPage } from '../../page-cursor.ts';
-import type { Change, DynamoTable, Item, RefusedPart } from './dynamo-table.ts';
+import type { Change, DynamoTable, RefusedPart } from './dynamo-table.ts';
 import { claimClonePart } from './dynamodb-clone-store.ts';
+import type { Item } from './items.ts';
 import { beforeTime, dueJobs, endedJobs, idempotencyKey, jobKey, ownerJobs, removableAfter, SHARDS, shardOf, timeKey } from './keys.ts';
 import { jobAttributes, jsonText, number, text, toJob } from './rows.ts';
 

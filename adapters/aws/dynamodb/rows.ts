@@ -2,7 +2,7 @@
 import type { Clone, CloneState, Slot, SlotState } from '../../../core/clones/clone.ts';
 import type { ErrorInfo } from '../../../core/errors.ts';
 import { JOB_STATUSES, JOB_TYPES, type Job, type Json } from '../../../core/jobs/job.ts';
-import type { Item } from './dynamo-table.ts';
+import type { Item } from './items.ts';
 
 const CLONE_STATES: readonly CloneState[] = ['provisioning', 'live', 'deleting', 'deleted'];
 const SLOT_STATES: readonly SlotState[] = ['booting', 'warm', 'claimed'];

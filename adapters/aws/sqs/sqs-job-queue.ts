@@ -65,12 +65,18 @@ export interface SqsConsumerOptions {
 	readonly waitSeconds?: number;
 }
 
+interface Held {
+	readonly jobId: string;
+	/** Until when the message is ours, ms since the epoch. */
+	readonly until: number;
+	/** The trace that it came with. */
+	readonly traceHeader: string | undefined;
+}
+
 export class SqsJobQueueConsumer implements JobQueueConsumer {
 	readonly #options: SqsConsumerOptions;
-	/** By receipt: until when the message is ours, ms since the epoch. */
-	readonly #held = new Map<string, number>();
-	/** By job: the trace that its message came with. */
-	readonly #traceHeaders = new Map<string, string>();
+	/** By receipt. */
+	readonly #held = new Map<string, Held>();
 	readonly #closing = new AbortController();
 
 	constructor(options: SqsConsumerOptions) {
@@ -81,7 +87,7 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 		const { client, queueUrl, clock, telemetry } = this.#options;
 		if (this.#closing.signal.aborted) return [];
 		const asking = clock.now();
-		for (const [receipt, until] of this.#held) if (until <= asking) this.#held.delete(receipt);
+		for (const [receipt, { until }] of this.#held) if (until <= asking) this.#held.delete(receipt);
 		const received = await asked('sqs:ReceiveMessage', async () => {
 			const answer = await client.send(
 				new ReceiveMessageCommand({
@@ -107,8 +113,7 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 				await this.#delete(receipt);
 				continue;
 			}
-			this.#held.set(receipt, clock.now() + 1000 * visibilitySeconds);
-			if (attributes?.AWSTraceHeader !== undefined) this.#traceHeaders.set(jobId, attributes.AWSTraceHeader);
+			this.#held.set(receipt, { jobId, until: clock.now() + 1000 * visibilitySeconds, traceHeader: attributes?.AWSTraceHeader });
 			messages.push({ job_id: jobId, receipt, receive_count: Number(attributes?.ApproximateReceiveCount ?? 1) });
 		}
 		return messages;
@@ -125,18 +130,19 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 	/** Keeps a message invisible to others for so long from now. @returns false when it is not ours any more */
 	async extend(message: QueueMessage, visibilitySeconds: number): Promise<boolean> {
 		const { clock } = this.#options;
+		const held = this.#held.get(message.receipt);
 		const asking = clock.now();
-		if ((this.#held.get(message.receipt) ?? 0) <= asking) return false;
+		if (held === undefined || held.until <= asking) return false;
 		const extended = await this.#changeVisibility(message.receipt, visibilitySeconds);
 		// It may have been let go while SQS answered.
-		if (extended && this.#held.has(message.receipt)) this.#held.set(message.receipt, asking + 1000 * visibilitySeconds);
+		if (extended && this.#held.has(message.receipt)) this.#held.set(message.receipt, { ...held, until: asking + 1000 * visibilitySeconds });
 		if (!extended) this.#held.delete(message.receipt);
 		return extended;
 	}
 
 	/** The trace that the message in hand of this job came with. */
 	traceHeader(jobId: string): string | undefined {
-		return this.#traceHeaders.get(jobId);
+		return [...this.#held.values()].find((held) => held.jobId === jobId)?.traceHeader;
 	}
 
 	async depth(): Promise<number> {
@@ -160,10 +166,9 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 
 	/** @returns whether it was still ours */
 	#letGo(message: QueueMessage): boolean {
-		const until = this.#held.get(message.receipt) ?? 0;
+		const held = this.#held.get(message.receipt);
 		this.#held.delete(message.receipt);
-		this.#traceHeaders.delete(message.job_id);
-		return until > this.#options.clock.now();
+		return held !== undefined && held.until > this.#options.clock.now();
 	}
 
 	/** @returns false when the message is not in our hands any more */

@@ -43,6 +43,11 @@ export function createPowertoolsTelemetry(options: PowertoolsTelemetryOptions): 
 			logger[level](message, { ...fields, ...(traceId === undefined ? {} : { trace_id: traceId }) });
 		},
 		metric(name, value, unit, dimensions = {}) {
+			// Powertools throws at what is not a number; a measurement that failed must not fail the work.
+			if (!Number.isFinite(value)) {
+				logger.warn('A metric without a value was left out.', { metric: name });
+				return;
+			}
 			// Two sets: the stage alone, and the stage with these.
 			if (Object.keys(dimensions).length > 0) metrics.addDimensions({}).addDimensions(dimensions);
 			metrics.addMetric(name, UNITS[unit], value);
