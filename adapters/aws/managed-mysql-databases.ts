@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { PermanentError, ProductError } from '../../core/errors.ts';
 import type { CloneDatabases, DatabaseConnection } from '../../core/ports.ts';
-import { MysqlCloneDatabases, type MysqlServer } from '../mysql/mysql-clone-databases.ts';
+import type { MysqlServer } from '../mysql/mysql-clone-databases.ts';
 
 export interface OpenDatabases extends CloneDatabases {
 	close(): Promise<void>;
@@ -15,7 +15,7 @@ export interface ManagedMysqlOptions {
 	readonly server: Omit<MysqlServer, 'user' | 'password'>;
 	/** The secret as RDS writes it: JSON with `username` and `password`. */
 	readonly secret: () => Promise<string>;
-	readonly open?: (server: MysqlServer) => OpenDatabases;
+	readonly open?: (server: MysqlServer) => OpenDatabases | Promise<OpenDatabases>;
 }
 
 const loginSchema = z.object({ username: z.string().min(1), password: z.string().min(1) });
@@ -72,7 +72,7 @@ export class ManagedMysqlDatabases implements OpenDatabases {
 	}
 
 	async #login(): Promise<OpenDatabases> {
-		const { server, secret, open = (whole) => new MysqlCloneDatabases(whole) } = this.#options;
+		const { server, secret, open = openMysql } = this.#options;
 		const text = await secret();
 		let login: z.infer<typeof loginSchema>;
 		try {
@@ -86,4 +86,10 @@ export class ManagedMysqlDatabases implements OpenDatabases {
 		}
 		return open({ ...server, user: login.username, password: login.password });
 	}
+}
+
+/** Loaded when it is wanted: a driver of a megabyte that most functions never use. */
+async function openMysql(server: MysqlServer): Promise<OpenDatabases> {
+	const { MysqlCloneDatabases } = await import('../mysql/mysql-clone-databases.ts');
+	return new MysqlCloneDatabases(server);
 }

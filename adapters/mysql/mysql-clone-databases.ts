@@ -40,6 +40,7 @@ const LOCK_SECONDS = 10;
 /** A slot of this name is made and dropped by `check`. */
 const CHECK_SLOT = 'check';
 const NO_SUCH_THREAD = 1094;
+const KILL_DENIED = 1095;
 
 export class MysqlCloneDatabases implements CloneDatabases {
 	readonly #server: MysqlServer;
@@ -159,11 +160,21 @@ async function grantName(connection: PoolConnection, name: string): Promise<stri
 
 async function endConnections(connection: PoolConnection, user: string): Promise<void> {
 	for (const { id } of await query(connection, 'SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?', [user])) {
+		await endConnection(connection, Number(id));
+	}
+}
+
+/** On RDS nobody has the right to end another's connection; there is a procedure for it instead. */
+async function endConnection(connection: PoolConnection, id: number): Promise<void> {
+	for (const statement of [`KILL CONNECTION ${id}`, `CALL mysql.rds_kill(${id})`]) {
 		try {
-			await query(connection, `KILL CONNECTION ${Number(id)}`);
+			await query(connection, statement);
+			return;
 		} catch (cause) {
+			const errno = cause instanceof Error && 'errno' in cause ? cause.errno : 0;
 			// It ended by itself meanwhile.
-			if (!(cause instanceof Error && 'errno' in cause && cause.errno === NO_SUCH_THREAD)) throw cause;
+			if (errno === NO_SUCH_THREAD) return;
+			if (errno !== KILL_DENIED || statement.startsWith('CALL')) throw cause;
 		}
 	}
 }

