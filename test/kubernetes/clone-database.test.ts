@@ -52,7 +52,7 @@ it('a slot’s database is in its Secret and nowhere else; started again with a 
 
 	await host.start(slotSpec({ slot_id: 'slot-a', database: database('first-word') }));
 	await host.start(slotSpec({ slot_id: 'slot-a', database: database('second-word') }));
-	const told = api.secrets.map((secret) => JSON.parse(secret.stringData['slot.json'] ?? '') as { database: DatabaseConnection });
+	const told = api.secrets.map((secret) => JSON.parse(String(secret.stringData['slot.json'])) as { database: DatabaseConnection });
 	expect(told.map((slot) => slot.database)).toEqual([database('first-word'), database('second-word')]);
 	// Its pod keeps running: a second Job would be another, empty clone.
 	expect(api.jobs.length).toBe(1);
