@@ -34,7 +34,9 @@ const row = (what: string, ...cells: readonly string[]): void =>
 	console.log(`  ${what.padEnd(48)}${cells.map((cell) => cell.padStart(11)).join('')}`);
 const usd = (amount: number, digits = 2): string => amount.toFixed(digits);
 
-console.log(`USD a month, us-east-1, list prices compared ${PRICES.eksCluster.compared} (bin/cost/prices.ts)\n`);
+console.log(
+	`USD a month, us-east-1, list prices as noted on ${PRICES.eksCluster.noted} (bin/cost/prices.ts names each one's page: look there before relying on it)\n`,
+);
 console.log('What stands there, idle');
 for (const line of idle) row(line.what, usd(line.usd));
 row('together', usd(sum(idle)));

@@ -1,20 +1,28 @@
 /**
- * List prices of us-east-1 in USD, without free tiers, savings plans and credits. `compared` is the day on which a price
- * was compared with public texts that quote the page named; the page itself is what counts.
+ * List prices of us-east-1 in USD, without free tiers, savings plans and credits, as they were known on the day `noted`. The
+ * page named is what counts; only the prices marked `compared` were compared with a public text that quotes it.
  */
 export interface Price {
 	readonly usd: number;
 	readonly per: string;
 	readonly source: string;
-	readonly compared: string;
+	/** Day on which it was written down. */
+	readonly noted: string;
+	readonly compared: boolean;
 }
 
-const compared = '2026-11-21';
-const price = (usd: number, per: string, page: string): Price => ({ usd, per, source: `https://aws.amazon.com/${page}`, compared });
+const noted = '2026-11-21';
+const price = (usd: number, per: string, page: string, compared = false): Price => ({
+	usd,
+	per,
+	source: `https://aws.amazon.com/${page}`,
+	noted,
+	compared,
+});
 
 export const PRICES = {
 	eksCluster: price(0.1, 'hour', 'eks/pricing/'),
-	natGateway: price(0.045, 'hour', 'vpc/pricing/'),
+	natGateway: price(0.045, 'hour', 'vpc/pricing/', true),
 	natData: price(0.045, 'GB', 'vpc/pricing/'),
 	publicIpv4: price(0.005, 'hour', 'vpc/pricing/'),
 	loadBalancer: price(0.0225, 'hour', 'elasticloadbalancing/pricing/'),
@@ -29,8 +37,8 @@ export const PRICES = {
 	flowLogs: price(0.25, 'GB', 'cloudwatch/pricing/'),
 	lambdaRequest: price(0.2 / 1e6, 'request', 'lambda/pricing/'),
 	lambdaArm: price(0.0000133334, 'GB-second', 'lambda/pricing/'),
-	tableWrite: price(0.625 / 1e6, 'unit', 'dynamodb/pricing/on-demand/'),
-	tableRead: price(0.125 / 1e6, 'unit', 'dynamodb/pricing/on-demand/'),
+	tableWrite: price(0.625 / 1e6, 'unit', 'dynamodb/pricing/on-demand/', true),
+	tableRead: price(0.125 / 1e6, 'unit', 'dynamodb/pricing/on-demand/', true),
 	queueRequest: price(0.4 / 1e6, 'request', 'sqs/pricing/'),
 	apiRequest: price(3.5 / 1e6, 'request', 'api-gateway/pricing/'),
 	schedule: price(1 / 1e6, 'invocation', 'eventbridge/pricing/'),
@@ -50,7 +58,7 @@ export const INSTANCES: Readonly<Record<string, Price>> = Object.fromEntries(
 		't3.large': 0.0832,
 		't3a.medium': 0.0376,
 		'm5.large': 0.096,
-	}).map(([type, usd]) => [type, price(usd, 'hour', 'ec2/pricing/on-demand/')]),
+	}).map(([type, usd]) => [type, price(usd, 'hour', 'ec2/pricing/on-demand/', type === 't3.medium')]),
 );
 
 /** MySQL in one zone, by the hour. */

@@ -199,7 +199,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 			if (warm !== undefined) {
 				await updateClone(request.clone_id, { slot_id: warm.slot_id });
 				if (await deps.host.extend(warm.slot_id, job.deadline)) {
-					deps.telemetry.metric('claims', 1, 'count', { kind: 'warm' });
+					deps.telemetry.metric('claims_warm', 1, 'count');
 					return done({ slot_id: warm.slot_id, warm: true, php });
 				}
 				// It died in the pool: forget it and let the next attempt claim another, or start one.
@@ -215,7 +215,7 @@ export function cloneJob(deps: CloneJobDeps): JobDefinition {
 				php_version: php,
 				database: request.database,
 			});
-			deps.telemetry.metric('claims', 1, 'count', { kind: 'cold' });
+			deps.telemetry.metric('claims_cold', 1, 'count');
 			return done({ slot_id: coldId, warm: false, php });
 		},
 		async undo(context) {

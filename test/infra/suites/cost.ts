@@ -66,10 +66,10 @@ export function costSuite(stage: () => Stage): void {
 		});
 
 		it('has a page and a day for each price', () => {
-			for (const [name, { usd, source, compared }] of Object.entries({ ...PRICES, ...INSTANCES, ...DATABASES })) {
+			for (const [name, { usd, source, noted }] of Object.entries({ ...PRICES, ...INSTANCES, ...DATABASES })) {
 				expect(usd, name).toBeGreaterThan(0);
 				expect(source, name).toMatch(/^https:\/\/aws\.amazon\.com\/.+pricing\/.*$/);
-				expect(compared, name).toMatch(/^\d{4}-\d{2}-\d{2}$/);
+				expect(noted, name).toMatch(/^\d{4}-\d{2}-\d{2}$/);
 			}
 		});
 	});
