@@ -8,6 +8,7 @@ export default defineConfig({
 		testTimeout: 120_000,
 		hookTimeout: 180_000,
 		pool: 'forks',
-		maxWorkers: 2,
+		// One more than the cores it is meant for: several tests wait for a clock or for another process.
+		maxWorkers: 3,
 	},
 });
