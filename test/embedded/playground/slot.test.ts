@@ -173,7 +173,8 @@ describe('a Playground slot', () => {
 		await untilReady(harness.host, orphan.slot_id);
 		const folder = join(harness.slotsDir, orphan.slot_id);
 		const { rm } = await import('node:fs/promises');
-		await rm(folder, { recursive: true, force: true });
+		// The slot may be writing into it at this moment.
+		await rm(folder, { recursive: true, force: true, maxRetries: 10 });
 		await until(
 			async () => processesOf(`${folder}/`),
 			(left) => left.length === 0,
