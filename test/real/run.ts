@@ -37,7 +37,7 @@ const SUITES: Readonly<Record<string, (args: readonly string[]) => void>> = {
 		must(process.execPath, [join(here, 'kubernetes/run.ts'), '--down', ...args]);
 	},
 };
-/** `kubernetes` is run by name: its programs take half an hour to build where they are not cached. */
+/** `kubernetes` is run by name: its programs have to be built first, which takes long where they are not cached. */
 const DEFAULT_SUITES = ['mysql', 'browser', 'aws'];
 
 const [name, ...args] = process.argv.slice(2);
