@@ -8,6 +8,7 @@ import type { APIGatewayProxyEvent, Context } from 'aws-lambda';
 import { apiOver } from '../../lambdas/api/aws-api.ts';
 import { awsParts } from '../../lambdas/shared/aws-parts.ts';
 import { parseApiEnvironment } from '../../lambdas/shared/environment.ts';
+import { callerEvent } from '../../test/lambdas/support.ts';
 import { cpuMs, percentile, round } from './api-harness.ts';
 import { AWS_LATENCIES, latencyAt } from './aws-latencies.ts';
 import { FUNCTION_ENVIRONMENT } from './function-environment.ts';
@@ -120,7 +121,7 @@ async function measure(settings: Readonly<Record<string, string>>) {
 	};
 
 	const request = { source_url: 'https://example.com', source_username: 'admin', source_password: 'correct horse battery staple' };
-	const accept = () => call(apiEvent('POST', '/api/v2/clone', request), 202);
+	const accept = () => call(callerEvent('POST', '/api/v2/clone', request), 202);
 	for (let index = 0; index < 200; index++) await accept();
 	const cpu: number[] = [];
 	const sequences = new Set<string>();
@@ -132,7 +133,7 @@ async function measure(settings: Readonly<Record<string, string>>) {
 	}
 	if (sequences.size !== 1) throw new Error(`Not every request asked the same of AWS: ${[...sequences].join(' | ')}.`);
 	here.store(jobRow(last.made));
-	const read = await call(apiEvent('GET', `/api/v2/job-status/${(JSON.parse(last.body) as { job_id: string }).job_id}`), 200);
+	const read = await call(callerEvent('GET', `/api/v2/job-status/${(JSON.parse(last.body) as { job_id: string }).job_id}`), 200);
 
 	const turns = turnsOf(last.made);
 	const names = turns.flat();
@@ -187,26 +188,4 @@ function modelled(turns: readonly (readonly string[])[], ownMs: number): number[
 function jobRow(made: readonly Call[]): unknown {
 	const parts = made.find(({ name }) => name === 'TransactWriteItems')?.body.TransactItems as { Put?: { Item: { sk?: { S: string } } } }[];
 	return parts.find(({ Put }) => Put?.Item.sk?.S === 'JOB')?.Put?.Item;
-}
-
-function apiEvent(httpMethod: string, path: string, body?: object): APIGatewayProxyEvent {
-	return {
-		resource: path,
-		path,
-		httpMethod,
-		headers: { Host: 'api.example.com', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
-		multiValueHeaders: null,
-		queryStringParameters: null,
-		multiValueQueryStringParameters: null,
-		pathParameters: null,
-		stageVariables: null,
-		body: body === undefined ? null : JSON.stringify(body),
-		isBase64Encoded: false,
-		requestContext: {
-			requestId: 'bench',
-			path,
-			stage: 'bench',
-			identity: { userArn: 'arn:aws:sts::123456789012:assumed-role/agency/bench' },
-		},
-	} as unknown as APIGatewayProxyEvent;
 }

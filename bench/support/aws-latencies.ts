@@ -15,6 +15,19 @@ const ROUND_TRIP_MS = 1;
 const DEBRIE =
 	'A. DeBrie, "DynamoDB Transactions Performance Testing" (2020): 400 calls each from Lambda, github.com/alexdebrie/dynamodb-performance-testing';
 
+/** A read was not measured there; a write of one item takes longer than it. */
+const READ: Latency = {
+	quantiles: [
+		[0, 5.47],
+		[0.5, 7.55],
+		[0.9, 11.3],
+		[0.95, 13.2],
+		[0.99, 16.2],
+		[1, 29],
+	],
+	source: `${DEBRIE}; PutItem, as an upper bound`,
+};
+
 export const AWS_LATENCIES: Readonly<Record<string, Latency>> = {
 	TransactWriteItems: {
 		quantiles: [
@@ -27,29 +40,8 @@ export const AWS_LATENCIES: Readonly<Record<string, Latency>> = {
 		],
 		source: `${DEBRIE}; five items`,
 	},
-	// A read was not measured there; a write of one item takes longer than it.
-	GetItem: {
-		quantiles: [
-			[0, 5.47],
-			[0.5, 7.55],
-			[0.9, 11.3],
-			[0.95, 13.2],
-			[0.99, 16.2],
-			[1, 29],
-		],
-		source: `${DEBRIE}; PutItem, as an upper bound`,
-	},
-	Query: {
-		quantiles: [
-			[0, 5.47],
-			[0.5, 7.55],
-			[0.9, 11.3],
-			[0.95, 13.2],
-			[0.99, 16.2],
-			[1, 29],
-		],
-		source: `${DEBRIE}; PutItem, as an upper bound`,
-	},
+	GetItem: READ,
+	Query: READ,
 	SendMessage: {
 		quantiles: [
 			[0, 5 + ROUND_TRIP_MS],
