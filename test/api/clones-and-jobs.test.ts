@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cloneInputSchema } from '../../core/clones/clone-job.ts';
+import { cloneInputSchema } from '../../core/clones/clone-job-row.ts';
 import { deleteInputSchema } from '../../core/clones/delete-job.ts';
 import { type CallOptions, type Service, startService, VALID_CLONE } from '../support/memory-api/service.ts';
 
