@@ -24,6 +24,3 @@ export const TTL_ATTRIBUTE = 'ttl';
 
 /** Due work is spread over this many partitions of gsi2: each takes 1,000 writes a second (DynamoDB's quota of a partition). */
 export const DUE_SHARDS = 4;
-
-/** How long finished jobs, used idempotency keys and the rows of deleted clones are kept. */
-export const RETENTION_DAYS = 90;

@@ -31,9 +31,12 @@ const SQL = {
 /** Clones and slots in the service's own SQLite file. */
 export class SqliteCloneStore implements CloneStore {
 	readonly #db: SqliteDatabase;
+	readonly #now: () => Millis;
 
-	constructor(db: SqliteDatabase) {
+	/** @param now when a clone is deleted, its row is kept for a while from then (sqlite-retention.ts) */
+	constructor(db: SqliteDatabase, now: () => Millis = Date.now) {
 		this.#db = db;
+		this.#now = now;
 	}
 
 	async get(cloneId: string): Promise<Clone | undefined> {
@@ -48,7 +51,7 @@ export class SqliteCloneStore implements CloneStore {
 	}
 
 	async update(cloneId: string, generation: number, patch: Partial<Omit<Clone, 'clone_id' | 'generation'>>): Promise<Clone | undefined> {
-		const sets = patchColumns(patch);
+		const sets = patchColumns(patch, this.#now());
 		const assignments = [...sets.map(([column]) => `${column} = ?`), 'generation = generation + 1'].join(', ');
 		const sql = `UPDATE clones SET ${assignments} WHERE clone_id = ? AND generation = ? RETURNING *`;
 		const row = this.#db.get(sql, ...sets.map(([, value]) => value), cloneId, generation);
@@ -115,13 +118,16 @@ function jsonValue(value: unknown): string | null {
 
 const PLAIN = ['owner', 'job_id', 'state', 'created_at', 'ttl_minutes', 'expires_at', 'slot_id', 'url', 'source_url'] as const;
 
-function patchColumns(patch: Partial<Omit<Clone, 'clone_id' | 'generation'>>): [string, SQLInputValue][] {
+function patchColumns(patch: Partial<Omit<Clone, 'clone_id' | 'generation'>>, now: Millis): [string, SQLInputValue][] {
 	const columns: [string, SQLInputValue][] = [];
 	for (const field of PLAIN) {
 		const value = patch[field];
 		if (value !== undefined) {
 			columns.push([field, value]);
 		}
+	}
+	if (patch.state !== undefined) {
+		columns.push(['deleted_at', patch.state === 'deleted' ? now : null]);
 	}
 	if (patch.facts !== undefined) {
 		columns.push(['facts_json', JSON.stringify(patch.facts)]);

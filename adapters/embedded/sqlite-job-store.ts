@@ -21,7 +21,7 @@ const SQL = {
 		owner = excluded.owner, job_id = excluded.job_id, state = excluded.state,
 		generation = MAX(excluded.generation, clones.generation + 1), created_at = excluded.created_at,
 		ttl_minutes = excluded.ttl_minutes, expires_at = excluded.expires_at, slot_id = excluded.slot_id, url = excluded.url,
-		source_url = excluded.source_url, facts_json = excluded.facts_json
+		source_url = excluded.source_url, facts_json = excluded.facts_json, deleted_at = NULL
 		WHERE clones.state = 'deleted'`,
 	list: `SELECT * FROM jobs WHERE owner = ? AND (created_at, job_id) < (?, ?) ORDER BY created_at DESC, job_id DESC LIMIT ?`,
 	lease: `UPDATE jobs SET lease_holder = ?, lease_until = ?, fence = fence + 1

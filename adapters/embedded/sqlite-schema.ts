@@ -90,4 +90,12 @@ CREATE TABLE schedules (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX schedules_due ON schedules (at);
 `,
+	// What is over is removed after a while. Rows of clones that were deleted before this version count from now.
+	`
+ALTER TABLE clones ADD COLUMN deleted_at INTEGER;
+UPDATE clones SET deleted_at = unixepoch() * 1000 WHERE state = 'deleted';
+CREATE INDEX clones_deleted ON clones (deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX jobs_ended ON jobs (completed_at) WHERE completed_at IS NOT NULL;
+CREATE INDEX idempotency_by_job ON idempotency (job_id);
+`,
 ];

@@ -14,6 +14,7 @@ import { SqliteDatabase } from '../../adapters/embedded/sqlite-database.ts';
 import { SqliteJobQueue } from '../../adapters/embedded/sqlite-job-queue.ts';
 import { SqliteJobStore } from '../../adapters/embedded/sqlite-job-store.ts';
 import { recoverFromCrash } from '../../adapters/embedded/sqlite-recovery.ts';
+import { purgeOldRows } from '../../adapters/embedded/sqlite-retention.ts';
 import { SqliteTtlSchedule } from '../../adapters/embedded/sqlite-ttl-schedule.ts';
 import { swaggerUiFile } from '../../adapters/embedded/swagger-ui.ts';
 import { systemClock, systemRandom, systemTimers } from '../../adapters/embedded/system.ts';
@@ -73,7 +74,7 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 		telemetry.log('warn', 'The last run ended in the middle of work; going on with it.', recovered);
 
 	const jobs = new SqliteJobStore(db);
-	const clones = new SqliteCloneStore(db);
+	const clones = new SqliteCloneStore(db, clock.now);
 	const queue = new SqliteJobQueue({ db, clock, random, timers, waitMs: 20_000, pollMs: 1000 });
 	const ttl = new SqliteTtlSchedule(db, queue);
 	const opened = await openCloneHost(settings, clock, telemetry);
@@ -136,6 +137,7 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 		await sweepJobs({ jobs, queue, engine, clock, random, telemetry }, { remainingMs: () => end - clock.now(), signal });
 		await sweepClones(deps);
 	});
+	const purge = every(settings.sweepSeconds, 'Removing old rows', telemetry, async () => purgeOldRows(db, clock.now()));
 	worker.start();
 
 	const http = await startHttpServer({
@@ -172,7 +174,7 @@ async function startLocked(settings: ServeSettings, telemetry: Telemetry, lock: 
 		newToken,
 		async stop() {
 			await http.close();
-			await Promise.all([pool.stop(), schedule.stop(), sweep.stop()]);
+			await Promise.all([pool.stop(), schedule.stop(), sweep.stop(), purge.stop()]);
 			queue.close();
 			await worker.stop();
 			await Promise.all([sourceHttp.close(), cloneHttp.close(), opened.close()]);

@@ -13,6 +13,7 @@ import { seedDemoContent } from '../../adapters/embedded/playground/demo-content
 import { ApiClient, type CloneResult, type JobView } from '../../bin/demo/api-client.ts';
 import { type ServiceProcess, startService } from '../../bin/demo/service-process.ts';
 import { verifyClone } from '../../bin/demo/verify.ts';
+import { RETENTION_DAYS } from '../../core/retention.ts';
 import { AGENT_TRACES, answers, processesNaming, slotFolders } from '../support/service/leftovers.ts';
 import { bootSite, SOURCE_ADMIN, type SourceSite } from '../support/sites/boot-site.ts';
 
@@ -53,19 +54,26 @@ async function until(what: string, check: () => Promise<boolean>): Promise<void>
 	throw new Error(`${what}: not within 30 s.\n${log.slice(-20).join('\n')}`);
 }
 
-/** Moves a clone's end to a second ago, in the service's own store, as if the time had passed. */
-function expireNow(cloneId: string, options: { schedule: boolean }): void {
+/** Changes the service's own store behind its back, as if time had passed. */
+function inStore(work: (db: DatabaseSync) => void): void {
 	const db = new DatabaseSync(join(dataDir, 'service.sqlite'), { timeout: 5000 });
 	try {
+		work(db);
+	} finally {
+		db.close();
+	}
+}
+
+/** Moves a clone's end to a second ago. */
+function expireNow(cloneId: string, options: { schedule: boolean }): void {
+	inStore((db) => {
 		const past = Date.now() - 1000;
 		expect(db.prepare('UPDATE clones SET expires_at = ? WHERE clone_id = ?').run(past, cloneId).changes).toBe(1);
 		const moved = options.schedule
 			? db.prepare('UPDATE schedules SET at = ? WHERE name = ?').run(past, cloneId)
 			: db.prepare('DELETE FROM schedules WHERE name = ?').run(cloneId);
 		expect(moved.changes).toBe(1);
-	} finally {
-		db.close();
-	}
+	});
 }
 
 beforeAll(async () => {
@@ -127,6 +135,20 @@ describe('a clone of a real site', () => {
 		expect(await answers(made.clone_url)).toBe(false);
 		expect(slotFolders(dataDir)).toEqual([]);
 		expect(processesNaming(dataDir).filter((line) => !line.includes('serve.ts'))).toEqual([]);
+	});
+
+	it('is forgotten long after, with the job that made it', async () => {
+		const past = Date.now() - RETENTION_DAYS * 86_400_000 - 1000;
+		inStore((db) => {
+			const job = db.prepare("UPDATE jobs SET completed_at = ? WHERE clone_id = 'end-to-end' AND type = 'clone'").run(past);
+			const clone = db.prepare("UPDATE clones SET deleted_at = ? WHERE clone_id = 'end-to-end' AND state = 'deleted'").run(past);
+			expect([job.changes, clone.changes]).toEqual([1, 1]);
+		});
+		const types = async () => (await api.call<{ jobs: readonly JobView[] }>('GET', '/api/v2/jobs')).jobs.map((job) => job.type);
+		await until('the job is gone', async () => !(await types()).includes('clone'));
+		// What was asked for later is there as before.
+		expect(await types()).toContain('delete');
+		inStore((db) => expect(db.prepare('SELECT clone_id FROM clones').all()).toEqual([]));
 	});
 });
 

@@ -1,6 +1,7 @@
 /** Where each item lies (table-schema.ts), as attributes to write. */
 import type { Millis } from '../../../core/jobs/job.ts';
-import { DUE_SHARDS, RETENTION_DAYS } from '../table-schema.ts';
+import { RETENTION_DAYS } from '../../../core/retention.ts';
+import { DUE_SHARDS } from '../table-schema.ts';
 
 export interface Key {
 	readonly pk: string;

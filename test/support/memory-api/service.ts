@@ -67,11 +67,11 @@ export async function startService(options: ServiceOptions = {}) {
 	const box = new FileKeySecretBox(join(dataDir, 'secret-key'));
 	const calls: string[] = [];
 	const jobs = noted('jobs', new SqliteJobStore(db), calls);
-	const clones = noted('clones', new SqliteCloneStore(db), calls);
 	const sent: string[] = [];
 	const logs: { level: string; message: string; fields: Readonly<Record<string, unknown>> | undefined }[] = [];
 	const time = { ahead: 0 };
 	const clock = { now: () => Date.now() + time.ahead };
+	const clones = noted('clones', new SqliteCloneStore(db, clock.now), calls);
 	const queue: JobQueue = options.queue ?? {
 		async send(jobId) {
 			sent.push(jobId);
@@ -210,6 +210,8 @@ export async function startService(options: ServiceOptions = {}) {
 		sent,
 		logs,
 		time,
+		db,
+		clock,
 		call,
 		work,
 		finishClone,
