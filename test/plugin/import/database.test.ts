@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BarePhp, barePhp } from './support/bare-php.ts';
+import { DDL_CASES, TAMPERINGS } from './support/ddl-cases.ts';
 
 interface Outcome {
 	readonly made: { readonly differences: readonly string[]; readonly left_out: readonly string[] };
@@ -40,6 +41,7 @@ describe.each(['7.4', '8.4', '8.5'] as const)('landing tables in SQLite, on PHP 
 			do { $done = $writer->land( $rows, null ); $landed[] = $done; } while ( ! $done && count( $landed ) < 5 );
 			while ( $db->finish_one() ) {}
 			$pdo = $db->pdo();
+			$t = $db->quoted( 't' );
 			${between}
 			$verifier = $db->verifier();
 			while ( ! $verifier->run( microtime( true ) + 60 ) ) {}
@@ -161,14 +163,7 @@ describe.each(['7.4', '8.4', '8.5'] as const)('landing tables in SQLite, on PHP 
 		expect(reasons(outcome)).toEqual(['2 values above 64 MiB were not rewritten']);
 	});
 
-	test.each([
-		['a changed value', "UPDATE t SET s = 'Two' WHERE id = 2"],
-		['a changed case', "UPDATE t SET s = 'ONE' WHERE id = 1"],
-		['a lost row', 'DELETE FROM t WHERE id = 3'],
-		['a doubled row', "INSERT INTO t (id, s) VALUES (4, 'three')"],
-		['swapped values', "UPDATE t SET s = CASE id WHEN 1 THEN 'two' WHEN 2 THEN 'one' ELSE s END"],
-		['null for empty', 'UPDATE t SET s = NULL WHERE id = 3'],
-	])('reading back finds %s', async (_, tamper) => {
+	test.each(TAMPERINGS)('reading back finds %s', async (_, tamper) => {
 		const ddl = 'CREATE TABLE `t` (`id` int NOT NULL, `s` varchar(9), PRIMARY KEY (`id`))';
 		const rows = `array( array( '1', 'one' ), array( '2', 'two' ), array( '3', '' ) )`;
 		expect(reasons(await land(ddl, { id: 'int', s: 'string' }, rows))).toEqual([]);
@@ -200,50 +195,8 @@ describe.each(['7.4', '8.4', '8.5'] as const)('landing tables in SQLite, on PHP 
 		expect(reasons(outcome)).toEqual(['changed on the source during the copy: 3 rows counted, 1 copied']);
 	});
 
-	test.each([
-		[
-			'generated columns',
-			'CREATE TABLE `t` (`a` int, `b` int GENERATED ALWAYS AS ((`a` + 1)) STORED, `c` int(11) AS (a*2) VIRTUAL)',
-			['generated column b is a plain one', 'generated column c is a plain one'],
-		],
-		[
-			'checks, foreign keys and engines',
-			'CREATE TABLE `t` (`a` int CHECK (`a` > 1), `b` int, `c` int, CONSTRAINT `k` CHECK (json_valid(`b`)), CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `o` (`id`) ON DELETE CASCADE) ENGINE=Aria PAGE_CHECKSUM=1',
-			['check k left out', 'foreign key f left out'],
-		],
-		[
-			'full-text and spatial keys',
-			'CREATE TABLE `t` (`a` text, `b` geometry NOT NULL /*!80003 SRID 0 */, `c` text, FULLTEXT KEY `x` (`a`,`c`) /*!50100 WITH PARSER `ngram` */, SPATIAL KEY `y` (`b`)) ENGINE=MyISAM',
-			[],
-		],
-		[
-			'keys on expressions',
-			'CREATE TABLE `t` (`a` varchar(20), `b` int, `c` int, KEY `e` ((lower(`a`))), KEY `d` (`b` DESC) USING BTREE)',
-			['key e left out (it is on an expression)'],
-		],
-		[
-			'partitions and 0900 collations',
-			"CREATE TABLE `t` (`a` int NOT NULL, `b` varchar(5) COLLATE utf8mb4_0900_ai_ci DEFAULT 'x,)', `c` int, PRIMARY KEY (`a`)) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci COMMENT='it''s'\n/*!50100 PARTITION BY RANGE (`a`) (PARTITION p0 VALUES LESS THAN (10) ENGINE = InnoDB) */",
-			[],
-		],
-		[
-			'types of MariaDB',
-			'CREATE TABLE `t` (`a` uuid DEFAULT uuid(), `b` inet6 DEFAULT NULL, `c` datetime(6) DEFAULT current_timestamp(6) ON UPDATE current_timestamp(6))',
-			['default of column a left out (it is an expression)'],
-		],
-		[
-			'system versioning',
-			'CREATE TABLE `t` (`a` int, `b` int INVISIBLE, `c` int WITHOUT SYSTEM VERSIONING, PERIOD FOR SYSTEM_TIME (`row_start`, `row_end`)) WITH SYSTEM VERSIONING',
-			['clause left out'],
-		],
-	])('makes a table with %s', async (_, ddl, leftOut) => {
-		const outcome = await land(
-			ddl,
-			{ a: 'string', b: 'string', c: 'string' },
-			`array( array( null, null, null ) )`
-				.replace('null', ddl.includes('`a` int NOT NULL') ? "'1'" : 'null')
-				.replace('null, null )', ddl.includes('geometry NOT NULL') ? "'g', null )" : 'null, null )'),
-		);
+	test.each(DDL_CASES)('makes a table with $what', async ({ ddl, columns, row, leftOut }) => {
+		const outcome = await land(ddl, columns, `array( ${row} )`);
 		expect(outcome.made).toEqual({ differences: [], left_out: leftOut });
 		expect(outcome.outcome).toMatchObject({ rows: 1, differences: [] });
 	});

@@ -4,16 +4,14 @@ import { readdir, stat } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MysqlCloneDatabases } from '../../../adapters/mysql/mysql-clone-databases.ts';
 import type { DatabaseConnection } from '../../../core/ports.ts';
 import type { ImportStatus } from '../../plugin/import/support/slot.ts';
 import { registered } from '../../plugin/source/support.ts';
 import type { Agent } from '../../support/migrator/agent.ts';
+import { type CloneHosting, logIn, startCloneHosting } from './clone-hosting.ts';
 import { allCells, type Cells, hostileTables } from './hostile-tables.ts';
-import { type Mariadb, startMariadb } from './mariadb.ts';
-import { type ImageTree, imageTree, type NativeClone, startNativeClone } from './native-clone.ts';
+import { type NativeClone, startNativeClone } from './native-clone.ts';
 import { type NativeSite, startNativeSite } from './native-site.ts';
-import { ADMIN_SQL, databaseServer } from './service-account.ts';
 
 /** A clone on MySQL of a site on MySQL, from the image's boot to a working WordPress. */
 
@@ -21,26 +19,23 @@ const hex = (text: string): string => Buffer.from(text).toString('hex').toUpperC
 
 const byCode = (a: string, b: string): number => (a < b ? -1 : 1);
 
-let shared: Mariadb;
-let databases: MysqlCloneDatabases;
-let tree: ImageTree;
+let hosting: CloneHosting;
+let shared: CloneHosting['shared'];
+let databases: CloneHosting['databases'];
+let tree: CloneHosting['tree'];
 let site: NativeSite;
 let source: Agent;
 
 beforeAll(async () => {
-	shared = await startMariadb({ network: true, flags: ['--max-allowed-packet=32M'] });
-	await shared.sql(ADMIN_SQL);
-	databases = new MysqlCloneDatabases(databaseServer(shared));
-	tree = await imageTree();
+	hosting = await startCloneHosting();
+	({ shared, databases, tree } = hosting);
 	site = await startNativeSite();
 	await site.sql(hostileTables(site.url));
 	source = await registered(site, 'clone-0123456789ab');
 });
 afterAll(async () => {
-	await databases.close();
-	await shared.stop();
+	await hosting.stop();
 	await site.stop();
-	await tree.remove();
 });
 
 describe('a clone on MySQL of a site on MySQL', () => {
@@ -132,12 +127,7 @@ describe('a clone on MySQL of a site on MySQL', () => {
 
 	test('the clone works: logs in, shows the site, writes to its database', async () => {
 		expect((await fetch(`${clone.url}/`, { redirect: 'manual' })).status).not.toBe(200);
-		const { url } = (await clone.agent.call('login_link')).data as unknown as { url: string };
-		const entered = await fetch(url, { redirect: 'manual' });
-		const cookie = entered.headers
-			.getSetCookie()
-			.map((each) => each.split(';')[0])
-			.join('; ');
+		const cookie = await logIn(clone);
 		const home = await (await fetch(`${clone.url}/`, { headers: { cookie } })).text();
 		expect(home).toContain('Hello world!');
 		expect((await fetch(`${clone.url}/wp-admin/plugins.php`, { headers: { cookie } })).status).toBe(200);

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { barePhp } from '../../plugin/import/support/bare-php.ts';
+import { DDL_CASES, TAMPERINGS } from '../../plugin/import/support/ddl-cases.ts';
 import { type Mariadb, startMariadb } from './mariadb.ts';
 import { type NativePhp, nativePhp } from './native-php.ts';
 
@@ -267,13 +268,8 @@ describe.each(['native', '8.5'] as const)('on PHP %s', (version) => {
 			expect(outcome.ddl).not.toContain('UNIQUE');
 		});
 
-		test.each([
-			['a changed value', "UPDATE $t SET s = 'Two' WHERE id = 2"],
-			['a changed case', "UPDATE $t SET s = 'ONE' WHERE id = 1"],
-			['a lost row', 'DELETE FROM $t WHERE id = 3'],
-			['a doubled row', "INSERT INTO $t (id, s) VALUES (4, 'three')"],
-			['swapped values', "UPDATE $t SET s = CASE id WHEN 1 THEN 'two' WHEN 2 THEN 'one' ELSE s END"],
-			['null for empty', 'UPDATE $t SET s = NULL WHERE id = 3'],
+		test.each<readonly [what: string, sql: string]>([
+			...TAMPERINGS,
 			['one byte of a value that the server sums up', "UPDATE $t SET l = INSERT(l, 1500000, 1, 'y') WHERE id = 1"],
 			['one bit of a double', 'UPDATE $t SET d = 0.3 WHERE id = 1'],
 		])('reading back finds %s', async (_, tamper) => {
@@ -325,35 +321,8 @@ describe.each(['native', '8.5'] as const)('on PHP %s', (version) => {
 			expect(outcome).toMatchObject({ landed: [true], outcome: { rows: 2, differences: [] } });
 		});
 
-		test.each([
-			[
-				'generated columns',
-				'CREATE TABLE `t` (`a` int, `b` int GENERATED ALWAYS AS ((`a` + 1)) STORED, `c` int(11) AS (a*2) VIRTUAL)',
-				['generated column b is a plain one', 'generated column c is a plain one'],
-			],
-			[
-				'checks, foreign keys and engines',
-				'CREATE TABLE `t` (`a` int CHECK (`a` > 1), `b` int, `c` int, CONSTRAINT `k` CHECK (json_valid(`b`)), CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `o` (`id`) ON DELETE CASCADE) ENGINE=Aria PAGE_CHECKSUM=1',
-				['check k left out', 'foreign key f left out'],
-			],
-			[
-				'keys on expressions and partitions',
-				"CREATE TABLE `t` (`a` int NOT NULL, `b` int DEFAULT 7, `c` int, KEY `e` ((lower(`b`))), KEY `d` (`b` DESC)) COMMENT='it''s'\n/*!50100 PARTITION BY RANGE (`a`) (PARTITION p0 VALUES LESS THAN (10) ENGINE = InnoDB) */",
-				['key e left out (it is on an expression)'],
-			],
-			[
-				'types of MariaDB',
-				'CREATE TABLE `t` (`a` int, `b` inet6 DEFAULT NULL, `c` uuid DEFAULT uuid())',
-				['default of column c left out (it is an expression)'],
-			],
-			['types that nobody knows', 'CREATE TABLE `t` (`a` int, `b` mystery(3) NOT NULL, `c` vector(3))', []],
-		])('make a table with %s', async (_, ddl, leftOut) => {
-			const text = ddl.includes('inet6') || ddl.includes('mystery');
-			const outcome = await land(
-				ddl,
-				{ a: 'int', b: text ? 'string' : 'int', c: text ? 'string' : 'int' },
-				`array( array( '1', ${text ? "'::1', null" : "'2', '3'"} ) )`,
-			);
+		test.each(DDL_CASES)('make a table with $what', async ({ ddl, columns, row, leftOut }) => {
+			const outcome = await land(ddl, columns, `array( ${row} )`);
 			expect(outcome.made).toMatchObject({ differences: [], left_out: leftOut });
 			expect(outcome.outcome).toMatchObject({ rows: 1, differences: [] });
 		});

@@ -2,30 +2,25 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { MysqlCloneDatabases } from '../../../adapters/mysql/mysql-clone-databases.ts';
 import type { DatabaseConnection } from '../../../core/ports.ts';
 import { cell, HOSTILE_ROWS, SITE, seedHostileRows } from '../../plugin/import/support/hostile-rows.ts';
 import type { ImportStatus } from '../../plugin/import/support/slot.ts';
 import { bootSource, type Source } from '../../plugin/source/support.ts';
-import { type Mariadb, startMariadb } from './mariadb.ts';
-import { type ImageTree, imageTree, type NativeClone, startNativeClone } from './native-clone.ts';
-import { ADMIN_SQL, databaseServer } from './service-account.ts';
+import { type CloneHosting, logIn, startCloneHosting } from './clone-hosting.ts';
+import { type NativeClone, startNativeClone } from './native-clone.ts';
 
 /** A clone on MySQL of a site on SQLite, with the hostile rows that test/plugin/import/rows.test.ts lands in SQLite. */
 
 let source: Source;
-let shared: Mariadb;
-let databases: MysqlCloneDatabases;
-let tree: ImageTree;
+let hosting: CloneHosting;
+let shared: CloneHosting['shared'];
 let clone: NativeClone;
 let connection: DatabaseConnection;
 let status: ImportStatus;
 
 beforeAll(async () => {
-	shared = await startMariadb({ network: true, flags: ['--max-allowed-packet=32M'] });
-	await shared.sql(ADMIN_SQL);
-	databases = new MysqlCloneDatabases(databaseServer(shared));
-	tree = await imageTree();
+	hosting = await startCloneHosting();
+	({ shared } = hosting);
 	source = await bootSource({ memoryLimit: '256M' });
 	const scratch = mkdtempSync(join(source.site.dir, 'scratch-'));
 	await seedHostileRows(source.site, (name, bytes) => {
@@ -36,15 +31,13 @@ beforeAll(async () => {
 	await source.site.evalPhp(`update_option( 'siteurl', '${SITE}' ); update_option( 'home', '${SITE}' );
 		wp_insert_post( array( 'post_title' => 'Seen on the clone', 'post_status' => 'publish' ) );`);
 	rmSync(scratch, { recursive: true });
-	connection = await databases.create('slot-sqlite');
-	clone = await startNativeClone(tree, connection);
+	connection = await hosting.databases.create('slot-sqlite');
+	clone = await startNativeClone(hosting.tree, connection);
 	status = await clone.import(source.agent);
 });
 afterAll(async () => {
 	await clone.stop();
-	await databases.close();
-	await shared.stop();
-	await tree.remove();
+	await hosting.stop();
 	await source.site.stop();
 });
 
@@ -94,12 +87,7 @@ test('the tables are WordPress’s, with keys, numbers that go on, and text in u
 });
 
 test('the clone works', async () => {
-	const { url } = (await clone.agent.call('login_link')).data as unknown as { url: string };
-	const entered = await fetch(url, { redirect: 'manual' });
-	const cookie = entered.headers
-		.getSetCookie()
-		.map((each) => each.split(';')[0])
-		.join('; ');
+	const cookie = await logIn(clone);
 	const home = await (await fetch(`${clone.url}/`, { headers: { cookie } })).text();
 	expect(home.includes('Seen on the clone'), home.slice(0, 500)).toBe(true);
 	expect((await fetch(`${clone.url}/wp-admin/edit.php`, { headers: { cookie } })).status).toBe(200);
