@@ -1,5 +1,6 @@
 /** The routes as data: what the router serves and what openapi.json says are the same list. */
 import type * as z from 'zod';
+import { RETENTION_DAYS } from '../retention.ts';
 import type { ProblemCode } from './problems.ts';
 import type { RequestSchemas } from './request-schemas.ts';
 import {
@@ -79,6 +80,7 @@ const operations = {
 		method: 'GET',
 		paths: ['/api/v2/job-status/{job_id}', '/api/v2/jobs/{job_id}'],
 		summary: 'Read a job: its progress, and its result or error',
+		description: `A finished job can be read for ${RETENTION_DAYS} days; its password and login link until its clone is gone.`,
 		answers: { 200: { description: 'The job.', schema: 'Job' } },
 		problems: ['job_not_found'],
 	},

@@ -2,6 +2,7 @@
  * Every problem that the API itself answers with, as RFC 9457 problem details. The source of docs/errors.md and of the
  * error responses in openapi.json. Codes are stable; titles and details may be reworded.
  */
+import { RETENTION_DAYS } from '../retention.ts';
 
 export interface ProblemKind {
 	readonly status: number;
@@ -23,7 +24,11 @@ const kinds = {
 		advice: 'Send a valid token in the header `Authorization: Bearer TOKEN`.',
 	},
 	not_found: { status: 404, title: 'No such route', advice: 'Look the path up in /openapi.json.' },
-	job_not_found: { status: 404, title: 'No such job', advice: 'Check the job id. Jobs of other callers are not shown.' },
+	job_not_found: {
+		status: 404,
+		title: 'No such job',
+		advice: `Check the job id. Jobs of other callers are not shown; a finished job is removed after ${RETENTION_DAYS} days.`,
+	},
 	clone_not_found: {
 		status: 404,
 		title: 'No such clone',

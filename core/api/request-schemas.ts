@@ -3,6 +3,7 @@
  * schemas in openapi.json.
  */
 import * as z from 'zod';
+import { RETENTION_DAYS } from '../retention.ts';
 import type { ProblemCode } from './problems.ts';
 
 /** Longest body the API reads, bytes (DESIGN's limit for a request). */
@@ -150,7 +151,7 @@ export const idempotencyKeySchema = z
 	.min(1)
 	.max(255)
 	.regex(/^[\x20-\x7e]+$/)
-	.meta({ description: 'The same key with the same request is one job; with another request it is 409.' });
+	.meta({ description: `For ${RETENTION_DAYS} days the same key with the same request is one job; with another request it is 409.` });
 
 /** All request schemas under the given rules. Build them once a process. */
 export function requestSchemas(rules: RequestRules) {
