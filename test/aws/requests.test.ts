@@ -1,9 +1,9 @@
 /** What the API asks of AWS for each call of its own: every request counted, by the real handler over the real adapters. */
 import { randomBytes } from 'node:crypto';
-import { DynamoDBClient, GetItemCommand, QueryCommand, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DynamoDBDocumentClient, GetCommand, QueryCommand, TransactWriteCommand } from '@aws-sdk/lib-dynamodb';
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apiOver } from '../../lambdas/api/aws-api.ts';
@@ -12,7 +12,7 @@ import { parseApiEnvironment } from '../../lambdas/shared/environment.ts';
 import { API_ENVIRONMENT, callerEvent, lambdaContext } from '../lambdas/support.ts';
 import { storedJob } from './support.ts';
 
-const dynamo = mockClient(DynamoDBClient);
+const dynamo = mockClient(DynamoDBDocumentClient);
 const sqs = mockClient(SQSClient);
 const kms = mockClient(KMSClient);
 const scheduler = mockClient(SchedulerClient);
@@ -23,7 +23,7 @@ beforeEach(() => {
 	const key = randomBytes(32);
 	kms.on(GenerateDataKeyCommand).resolves({ Plaintext: key, CiphertextBlob: randomBytes(184) });
 	kms.on(DecryptCommand).resolves({ Plaintext: key });
-	dynamo.on(TransactWriteItemsCommand).resolves({});
+	dynamo.on(TransactWriteCommand).resolves({});
 	dynamo.on(QueryCommand).resolves({ Items: [] });
 	sqs.on(SendMessageCommand).resolves({ MessageId: '1' });
 	vi.spyOn(process.stdout, 'write').mockReturnValue(true);
@@ -48,13 +48,13 @@ describe('POST /api/v2/clone', () => {
 	it('is one transaction, one send and one data key', async () => {
 		const answer = await api({ CLONES_PER_OWNER: '0' })(callerEvent('POST', '/api/v2/clone', CLONE), lambdaContext());
 		expect(answer.statusCode).toBe(202);
-		expect(asked()).toEqual(['TransactWriteItemsCommand', 'SendMessageCommand', 'GenerateDataKeyCommand']);
+		expect(asked()).toEqual(['TransactWriteCommand', 'SendMessageCommand', 'GenerateDataKeyCommand']);
 	});
 
 	it('counts the live clones first where there is a limit: one query', async () => {
 		const answer = await api()(callerEvent('POST', '/api/v2/clone', CLONE), lambdaContext());
 		expect(answer.statusCode).toBe(202);
-		expect(asked()).toEqual(['QueryCommand', 'TransactWriteItemsCommand', 'SendMessageCommand', 'GenerateDataKeyCommand']);
+		expect(asked()).toEqual(['QueryCommand', 'TransactWriteCommand', 'SendMessageCommand', 'GenerateDataKeyCommand']);
 	});
 
 	it('names the caller and the job to KMS, sends the trace along, and keeps the password out of everything', async () => {
@@ -67,7 +67,7 @@ describe('POST /api/v2/clone', () => {
 		const message = sqs.commandCalls(SendMessageCommand)[0]?.args[0].input;
 		expect(JSON.parse(message?.MessageBody ?? '')).toEqual({ job_id });
 		expect(message?.MessageSystemAttributes?.AWSTraceHeader).toEqual({ DataType: 'String', StringValue: TRACE });
-		const written = JSON.stringify(dynamo.commandCalls(TransactWriteItemsCommand)[0]?.args[0].input);
+		const written = JSON.stringify(dynamo.commandCalls(TransactWriteCommand)[0]?.args[0].input);
 		expect(written).toContain(job_id);
 		expect(written).not.toContain(CLONE.source_password);
 	});
@@ -79,7 +79,7 @@ describe('POST /api/v2/clone', () => {
 	});
 
 	it('answers 503 and a time when DynamoDB takes no more', async () => {
-		dynamo.on(TransactWriteItemsCommand).rejects(Object.assign(new Error('no'), { name: 'ThrottlingException' }));
+		dynamo.on(TransactWriteCommand).rejects(Object.assign(new Error('no'), { name: 'ThrottlingException' }));
 		const answer = await api()(callerEvent('POST', '/api/v2/clone', CLONE), lambdaContext());
 		expect(answer.statusCode).toBe(503);
 		expect(answer.headers?.['Retry-After']).toBe('2');
@@ -89,16 +89,14 @@ describe('POST /api/v2/clone', () => {
 
 describe('GET /api/v2/job-status/{job_id}', () => {
 	it('is one read', async () => {
-		dynamo
-			.on(GetItemCommand)
-			.resolves({ Item: storedJob({ job_id: 'clone-0123456789ab', owner: 'arn:aws:iam::123456789012:role/agency' }) });
+		dynamo.on(GetCommand).resolves({ Item: storedJob({ job_id: 'clone-0123456789ab', owner: 'arn:aws:iam::123456789012:role/agency' }) });
 		const answer = await api()(callerEvent('GET', '/api/v2/job-status/clone-0123456789ab'), lambdaContext());
 		expect(answer.statusCode).toBe(200);
-		expect(asked()).toEqual(['GetItemCommand']);
+		expect(asked()).toEqual(['GetCommand']);
 	});
 
 	it("does not show another caller's job", async () => {
-		dynamo.on(GetItemCommand).resolves({ Item: storedJob({ owner: 'arn:aws:iam::123456789012:role/other' }) });
+		dynamo.on(GetCommand).resolves({ Item: storedJob({ owner: 'arn:aws:iam::123456789012:role/other' }) });
 		const answer = await api()(callerEvent('GET', '/api/v2/job-status/clone-0123456789ab'), lambdaContext());
 		expect(answer.statusCode).toBe(404);
 	});
@@ -108,27 +106,26 @@ describe('PATCH /api/v2/clones/{clone_id}', () => {
 	it('asks the cluster first for a longer time: when it cannot be reached nothing is promised', async () => {
 		const now = Date.now();
 		const owner = 'arn:aws:iam::123456789012:role/agency';
-		const text = (S: string) => ({ S });
-		dynamo.on(GetItemCommand).resolves({
+		dynamo.on(GetCommand).resolves({
 			Item: {
-				clone_id: text('shop'),
-				owner: text(owner),
-				job_id: text('clone-0123456789ab'),
-				state: text('live'),
-				generation: { N: '3' },
-				created_at: { N: String(now) },
-				ttl_minutes: { N: '30' },
-				expires_at: { N: String(now + 30 * 60_000) },
-				slot_id: text('slot-1'),
-				url: text('https://slot-1.clones.example.com'),
-				source_url: text('https://example.com'),
-				facts: text('{}'),
+				clone_id: 'shop',
+				owner,
+				job_id: 'clone-0123456789ab',
+				state: 'live',
+				generation: 3,
+				created_at: now,
+				ttl_minutes: 30,
+				expires_at: now + 30 * 60_000,
+				slot_id: 'slot-1',
+				url: 'https://slot-1.clones.example.com',
+				source_url: 'https://example.com',
+				facts: '{}',
 			},
 		});
 		const unreachable = { KUBE_API_URL: 'https://127.0.0.1:1', KUBE_TOKEN_FILE: '/dev/null' };
 		const event = callerEvent('PATCH', '/api/v2/clones/shop', { ttl_minutes: 60 });
 		const answer = await api(unreachable)({ ...event, pathParameters: { clone_id: 'shop' } }, lambdaContext());
 		expect(answer.statusCode).toBe(503);
-		expect(asked()).toEqual(['GetItemCommand']);
+		expect(asked()).toEqual(['GetCommand']);
 	});
 });

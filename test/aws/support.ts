@@ -1,17 +1,11 @@
-import { type AttributeValue, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Item } from '../../adapters/aws/dynamodb/items.ts';
 import { jobAttributes } from '../../adapters/aws/dynamodb/rows.ts';
 import { makeJob } from '../contracts/support.ts';
 
-/** A job's row as DynamoDB holds it. */
-export function storedJob(fields: Readonly<Record<string, string | number | boolean | null>> = {}): Record<string, AttributeValue> {
-	const item = { ...jobAttributes(makeJob({ job_id: 'clone-1' })), ...fields };
-	return Object.fromEntries(
-		Object.entries(item).map(([name, value]): [string, AttributeValue] => {
-			if (value === null) return [name, { NULL: true }];
-			if (typeof value === 'number') return [name, { N: String(value) }];
-			return [name, typeof value === 'boolean' ? { BOOL: value } : { S: value }];
-		}),
-	);
+/** A job's row as the document client reads it. */
+export function storedJob(fields: Item = {}): Item {
+	return { ...jobAttributes(makeJob({ job_id: 'clone-1' })), ...fields };
 }
 
 /** A real client whose requests are answered, in turn, with these. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { BUNDLE_OPTIONS, CONSUMER_BUNDLE, LAMBDA_BUNDLES } from '../../lambdas/bundles.ts';
 import { API_ENVIRONMENT, callerEvent } from './support.ts';
@@ -30,6 +30,12 @@ async function packagesIn(entry: string): Promise<Map<string, number>> {
 	return packages;
 }
 
+/** The document client's own, one of them over a scan, are kept by esbuild though nothing uses them. Asking for one ends the build. */
+const WITHOUT_PAGINATORS: Plugin = {
+	name: 'without-paginators',
+	setup: ({ onLoad }) => onLoad({ filter: /lib-dynamodb\/dist-es\/pagination\/index\.js$/ }, () => ({ contents: 'export {};' })),
+};
+
 describe('the bundles', () => {
 	it('the API has no Kubernetes client in it, no fetch of its own, no tracer, and stays below 250 KiB beside the AWS SDK', async () => {
 		const packages = await packagesIn(LAMBDA_BUNDLES.api.entry);
@@ -55,6 +61,7 @@ describe('the bundles', () => {
 			entryPoints: [LAMBDA_BUNDLES.api.entry, LAMBDA_BUNDLES.sweep.entry],
 			outdir: '/nowhere',
 			write: false,
+			plugins: [WITHOUT_PAGINATORS],
 		});
 		const code = built.outputFiles.filter(({ path }) => path.endsWith('.js')).map(({ text }) => text);
 		expect(code).toHaveLength(2);

@@ -1,5 +1,5 @@
 /** The handlers as they are deployed, wired from an environment: that what is exported is the wrapped one. */
-import { DynamoDBClient, GetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient, GetCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createAwsApi } from '../../lambdas/api/aws-api.ts';
@@ -8,7 +8,7 @@ import { createAwsSweep } from '../../lambdas/sweep/aws-sweep.ts';
 import { createAwsWorker } from '../../lambdas/worker/aws-worker.ts';
 import { API_ENVIRONMENT, callerEvent, lambdaContext, WORKER_ENVIRONMENT } from './support.ts';
 
-const dynamo = mockClient(DynamoDBClient);
+const dynamo = mockClient(DynamoDBDocumentClient);
 let written: string[] = [];
 beforeEach(() => {
 	dynamo.reset();
@@ -28,7 +28,7 @@ const lines = (): Record<string, unknown>[] =>
 const options = { traceHeader: () => undefined, pluginFolder: '/nowhere', docsFolder: '/nowhere' };
 
 it("the API's log lines carry the request that Lambda names, and its answers the common headers", async () => {
-	dynamo.on(GetItemCommand).rejects(new Error('broken'));
+	dynamo.on(GetCommand).rejects(new Error('broken'));
 	const handler = createAwsApi(parseApiEnvironment(API_ENVIRONMENT), { ...options, service: 'api' });
 	const answer = await handler(callerEvent('GET', '/api/v2/job-status/clone-0123456789ab'), lambdaContext());
 	expect(answer.statusCode).toBe(503);
@@ -46,7 +46,7 @@ it('the API answers 401 to whom API Gateway has not named, before it asks anythi
 });
 
 it("the worker's log lines carry it too", async () => {
-	dynamo.on(GetItemCommand).resolves({});
+	dynamo.on(GetCommand).resolves({});
 	const handler = createAwsWorker(parseWorkerEnvironment(WORKER_ENVIRONMENT), { ...options, service: 'worker' });
 	const attributes = { ApproximateReceiveCount: '1', SentTimestamp: '0' };
 	const answer = await handler({ Records: [{ messageId: '1', body: '{"job_id":"clone-1"}', attributes }] } as never, lambdaContext());

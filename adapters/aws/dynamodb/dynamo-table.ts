@@ -9,19 +9,23 @@ import {
 	type AttributeValue,
 	type CancellationReason,
 	ConditionalCheckFailedException,
-	DeleteItemCommand,
 	type DynamoDBClient,
-	GetItemCommand,
-	PutItemCommand,
-	QueryCommand,
 	TransactionCanceledException,
-	type TransactWriteItem,
-	TransactWriteItemsCommand,
-	UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import {
+	DeleteCommand,
+	DynamoDBDocumentClient,
+	GetCommand,
+	PutCommand,
+	QueryCommand,
+	TransactWriteCommand,
+	type TransactWriteCommandInput,
+	UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { TransientError } from '../../../core/errors.ts';
 import { asked, nameOf } from '../aws-errors.ts';
-import { attributes, type Item, namesIn, toItem, type Values, valuesOf } from './items.ts';
+import { type Item, namesIn, toItem, type Values, valuesOf } from './items.ts';
 import type { Key } from './keys.ts';
 
 /** A conditional change of one item. Names in expressions are written `#name`, values `:name`. */
@@ -50,6 +54,8 @@ export interface QueryRequest {
 	readonly filter?: { readonly expression: string; readonly values?: Values };
 }
 
+export type TransactionPart = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
+
 /** Attempts of a transaction that another one was in the way of. */
 const TRANSACTION_ATTEMPTS = 12;
 const LONGEST_PAUSE_MS = 400;
@@ -72,33 +78,33 @@ export interface DynamoTableOptions {
 
 export class DynamoTable {
 	readonly name: string;
-	readonly #client: DynamoDBClient;
+	readonly #client: DynamoDBDocumentClient;
 	readonly #pause: (milliseconds: number) => Promise<void>;
 
 	constructor(options: DynamoTableOptions) {
 		this.name = options.tableName;
-		this.#client = options.client;
+		this.#client = DynamoDBDocumentClient.from(options.client, { marshallOptions: { removeUndefinedValues: true } });
 		this.#pause = options.pause ?? ((milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)));
 	}
 
 	/** The item as it is now (a consistent read). */
 	async get(key: Key): Promise<Item | undefined> {
 		const answer = await asked('dynamodb:GetItem', () =>
-			this.#client.send(new GetItemCommand({ TableName: this.name, Key: attributes({ ...key }), ConsistentRead: true })),
+			this.#client.send(new GetCommand({ TableName: this.name, Key: key, ConsistentRead: true })),
 		);
 		return answer.Item === undefined ? undefined : toItem(answer.Item);
 	}
 
 	async put(item: Values): Promise<void> {
-		await asked('dynamodb:PutItem', () => this.#client.send(new PutItemCommand({ TableName: this.name, Item: attributes(item) })));
+		await asked('dynamodb:PutItem', () => this.#client.send(new PutCommand({ TableName: this.name, Item: item })));
 	}
 
 	/** @returns the item as it was; undefined when there was none, or when it was not as the condition has it */
 	async remove(key: Key, only?: { condition: string; values: Values }): Promise<Item | undefined> {
-		const request = { TableName: this.name, Key: attributes({ ...key }), ReturnValues: 'ALL_OLD' as const };
+		const request = { TableName: this.name, Key: key, ReturnValues: 'ALL_OLD' as const };
 		try {
 			const answer = await this.#client.send(
-				new DeleteItemCommand(
+				new DeleteCommand(
 					only === undefined
 						? request
 						: {
@@ -121,7 +127,7 @@ export class DynamoTable {
 		const token = randomUUID();
 		try {
 			const answer = await this.#client.send(
-				new UpdateItemCommand({
+				new UpdateCommand({
 					...this.#update(key, { ...change, set: { ...change.set, written_by: token } }),
 					ReturnValues: 'ALL_NEW',
 				}),
@@ -129,7 +135,7 @@ export class DynamoTable {
 			return { done: true, item: toItem(answer.Attributes ?? {}) };
 		} catch (cause) {
 			if (!(cause instanceof ConditionalCheckFailedException)) return asked('dynamodb:UpdateItem', () => Promise.reject(cause));
-			const item = cause.Item === undefined ? undefined : toItem(cause.Item);
+			const item = inTheWay(cause);
 			return item?.written_by === token ? { done: true, item } : { done: false, item };
 		}
 	}
@@ -145,7 +151,7 @@ export class DynamoTable {
 		if (bounds.length > 1) throw new RangeError('A query has one bound.');
 		const where = [`#${pk} = :partition`, ...bounds].join(' AND ');
 		const filter = request.filter?.expression;
-		let start: Record<string, AttributeValue> | undefined;
+		let start: Record<string, unknown> | undefined;
 		do {
 			const answer = await asked('dynamodb:Query', () =>
 				this.#client.send(
@@ -193,12 +199,12 @@ export class DynamoTable {
 	 * One transaction, all or nothing; tried again, under the same token, while others are in the way.
 	 * @returns null when it was written, else what was in the way, one entry a part: undefined where the condition held.
 	 */
-	async transact(parts: readonly TransactWriteItem[]): Promise<readonly (RefusedPart | undefined)[] | null> {
+	async transact(parts: readonly TransactionPart[]): Promise<readonly (RefusedPart | undefined)[] | null> {
 		const token = randomUUID();
 		for (let attempt = 1; ; attempt++) {
 			let passing: unknown;
 			try {
-				await this.#client.send(new TransactWriteItemsCommand({ TransactItems: [...parts], ClientRequestToken: token }));
+				await this.#client.send(new TransactWriteCommand({ TransactItems: [...parts], ClientRequestToken: token }));
 				return null;
 			} catch (cause) {
 				if (cause instanceof TransactionCanceledException) {
@@ -224,11 +230,11 @@ export class DynamoTable {
 	}
 
 	/** A part of a transaction: an item that must not be there, or be as `condition` has it. */
-	putPart(item: Values, condition: string, values: Values = {}): TransactWriteItem {
+	putPart(item: Values, condition: string, values: Values = {}): TransactionPart {
 		return {
 			Put: {
 				TableName: this.name,
-				Item: attributes(item),
+				Item: item,
 				ConditionExpression: condition,
 				ExpressionAttributeNames: namesIn(condition),
 				ExpressionAttributeValues: valuesOf(values),
@@ -237,7 +243,7 @@ export class DynamoTable {
 		};
 	}
 
-	changePart(key: Key, change: Change): TransactWriteItem {
+	changePart(key: Key, change: Change): TransactionPart {
 		return { Update: this.#update(key, change) };
 	}
 
@@ -254,7 +260,7 @@ export class DynamoTable {
 		].join(' ');
 		return {
 			TableName: this.name,
-			Key: attributes({ ...key }),
+			Key: key,
 			UpdateExpression: expression,
 			ConditionExpression: change.condition,
 			ExpressionAttributeNames: namesIn(expression, change.condition),
@@ -274,5 +280,10 @@ export interface RefusedPart {
 
 function toRefusedPart(reason: CancellationReason): RefusedPart | undefined {
 	if (reason.Code !== 'ConditionalCheckFailed') return undefined;
-	return { item: reason.Item === undefined ? undefined : toItem(reason.Item) };
+	return { item: inTheWay(reason) };
+}
+
+/** The document client leaves the items in refusals as DynamoDB wrote them. */
+function inTheWay({ Item }: { readonly Item?: Record<string, AttributeValue> | undefined }): Item | undefined {
+	return Item === undefined ? undefined : toItem(unmarshall(Item));
 }

@@ -1,9 +1,8 @@
-import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { Clone, Slot, SlotState } from '../../../core/clones/clone.ts';
 import type { Millis } from '../../../core/jobs/job.ts';
 import type { CloneStore, Page } from '../../../core/ports.ts';
 import { decodeCursor, toPage } from '../../page-cursor.ts';
-import type { DynamoTable } from './dynamo-table.ts';
+import type { DynamoTable, TransactionPart } from './dynamo-table.ts';
 import type { Item } from './items.ts';
 import {
 	beforeTime,
@@ -188,7 +187,7 @@ export class DynamoCloneStore implements CloneStore {
  * Part of accepting a clone job: takes a name that is free, or that a deleted clone left. The generation goes on from
  * there: whoever still holds the old one can change nothing.
  */
-export function claimClonePart(table: DynamoTable, clone: Clone): TransactWriteItem {
+export function claimClonePart(table: DynamoTable, clone: Clone): TransactionPart {
 	const { generation, ...attributes } = cloneAttributes(clone);
 	const index = indexChange(clone.clone_id, clone, clone.created_at);
 	return table.changePart(cloneKey(clone.clone_id), {

@@ -1,9 +1,8 @@
-import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import { LeaseLostError, TransientError } from '../../../core/errors.ts';
 import { isTerminal, JOB_STATUSES, type Job, type JobStatus, type Millis, TERMINAL_STATUSES } from '../../../core/jobs/job.ts';
 import type { AcceptJob, AcceptResult, JobPatch, JobStore, Page } from '../../../core/ports.ts';
 import { decodeCursor, toPage } from '../../page-cursor.ts';
-import type { Change, DynamoTable, RefusedPart } from './dynamo-table.ts';
+import type { Change, DynamoTable, RefusedPart, TransactionPart } from './dynamo-table.ts';
 import { claimClonePart } from './dynamodb-clone-store.ts';
 import type { Item } from './items.ts';
 import { beforeTime, dueJobs, endedJobs, idempotencyKey, jobKey, ownerJobs, removableAfter, SHARDS, shardOf, timeKey } from './keys.ts';
@@ -42,7 +41,7 @@ export class DynamoJobStore implements JobStore {
 	async accept(request: AcceptJob): Promise<AcceptResult> {
 		const { job, idempotency, clone } = request;
 		const now = { now_seconds: Math.floor(job.created_at / 1000) };
-		const parts: TransactWriteItem[] = [
+		const parts: TransactionPart[] = [
 			...(idempotency === null
 				? []
 				: [

@@ -1,6 +1,4 @@
-/** Items and expressions as DynamoDB takes them. Items are flat: text, numbers, booleans and null; what is deeper is JSON in a text. */
-import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-
+/** Items and expressions of the table. Items are flat: text, numbers, booleans and null; what is deeper is JSON in a text. */
 type Scalar = string | number | boolean | null;
 export type Item = Readonly<Record<string, Scalar>>;
 /** Undefined: not there. */
@@ -13,32 +11,17 @@ export function namesIn(...expressions: readonly string[]): Record<string, strin
 }
 
 /** The values that expressions use, `:name` for `name`; undefined for none. */
-export function valuesOf(values: Values): Record<string, AttributeValue> | undefined {
-	const written = attributes(Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, value])));
-	return Object.keys(written).length === 0 ? undefined : written;
+export function valuesOf(values: Values): Values | undefined {
+	const written = Object.entries(values).filter(([, value]) => value !== undefined);
+	return written.length === 0 ? undefined : Object.fromEntries(written.map(([name, value]) => [`:${name}`, value]));
 }
 
-export function attributes(values: Values): Record<string, AttributeValue> {
-	const written: Record<string, AttributeValue> = {};
-	for (const [name, value] of Object.entries(values)) {
-		if (value === undefined) continue;
-		if (value === null) written[name] = { NULL: true };
-		else if (typeof value === 'number') written[name] = { N: String(value) };
-		else if (typeof value === 'boolean') written[name] = { BOOL: value };
-		else written[name] = { S: value };
+/** @throws Error at a kind of attribute that is never written, and at a number that JavaScript's cannot hold (read as a bigint) */
+export function toItem(read: Readonly<Record<string, unknown>>): Item {
+	for (const [name, value] of Object.entries(read)) {
+		if (value !== null && !['string', 'number', 'boolean'].includes(typeof value)) {
+			throw new Error(`The table holds an attribute "${name}" of a kind that this service does not write.`);
+		}
 	}
-	return written;
-}
-
-/** @throws Error at a kind of attribute that is never written */
-export function toItem(read: Readonly<Record<string, AttributeValue>>): Item {
-	return Object.fromEntries(Object.entries(read).map(([name, value]) => [name, scalar(name, value)]));
-}
-
-function scalar(name: string, value: AttributeValue): Scalar {
-	if (value.S !== undefined) return value.S;
-	if (value.N !== undefined) return Number(value.N);
-	if (value.BOOL !== undefined) return value.BOOL;
-	if (value.NULL === true) return null;
-	throw new Error(`The table holds an attribute "${name}" of a kind that this service does not write.`);
+	return read as Item;
 }
