@@ -1,5 +1,5 @@
 /**
- * `npm run test:real [-- aws | mysql | kubernetes] [vitest arguments]`: the real parts that need more than Node (Debian, root:
+ * `npm run test:real [-- mysql | browser | aws | kubernetes | product] [vitest arguments]`: the real parts that need more than Node (Debian, root:
  * installs what it needs). Without a name: those that every change has to pass.
  */
 import { spawnSync } from 'node:child_process';
@@ -36,8 +36,11 @@ const SUITES: Readonly<Record<string, (args: readonly string[]) => void>> = {
 	kubernetes(args) {
 		must(process.execPath, [join(here, 'kubernetes/run.ts'), '--down', ...args]);
 	},
+	product(args) {
+		must(process.execPath, [join(here, 'product/run.ts'), '--down', ...args]);
+	},
 };
-/** `kubernetes` is run by name: its programs have to be built first, which takes long where they are not cached. */
+/** `kubernetes` and `product` are run by name: the cluster's programs have to be built first, which takes long where they are not cached. */
 const DEFAULT_SUITES = ['mysql', 'browser', 'aws'];
 
 const [name, ...args] = process.argv.slice(2);

@@ -15,7 +15,7 @@ import { ADMIN_SQL } from '../mysql/service-account.ts';
 import { admin, leftovers } from './support/cluster.ts';
 import { testEnvironment } from './support/environment.ts';
 import { execInPod } from './support/exec.ts';
-import { type RunningService, runService, until } from './support/service.ts';
+import { type RunningService, runService, slotOfClone, until } from './support/service.ts';
 import { type ReachableSite, reachableSite } from './support/source.ts';
 
 const POLICY = 'clones-mysql-test';
@@ -74,7 +74,7 @@ afterAll(async () => {
 	rmSync(dataDir, { recursive: true, force: true });
 });
 
-const slotOf = (clone: CloneResult): string => new URL(clone.clone_url).hostname.split('.')[0] ?? '';
+const slotOf = (clone: CloneResult): string => slotOfClone(join(dataDir, 'data'), clone.clone_id);
 
 it('runs on its own database, cold, and is the source', async () => {
 	const made = await service.clone(request('on-mysql'));

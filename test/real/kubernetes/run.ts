@@ -11,6 +11,7 @@ import { defaultCacheDir } from '../../../adapters/embedded/playground/bundle/wo
 import { platformManifests } from '../../../k8s/platform/index.ts';
 import { DEFAULT_PLATFORM_SETTINGS } from '../../../k8s/platform/settings.ts';
 import { cloneImage } from '../cluster/clone-image.ts';
+import { consumerImage } from '../cluster/consumer-image.ts';
 import { down } from '../cluster/down.ts';
 import { ctr, PAUSE_IMAGE } from '../cluster/images.ts';
 import { kubectl } from '../cluster/kubectl.ts';
@@ -21,15 +22,23 @@ import { up } from '../cluster/up.ts';
 import type { TestEnvironment } from './support/environment.ts';
 
 const WORKER = { serviceAccount: 'clone-worker', namespace: 'clone-system' };
+/** As k8s/platform/consumer.ts names it. */
+const CONSUMER = { serviceAccount: 'consumer', namespace: 'clone-system' };
 
-export async function prepare(layout: Layout, say: (line: string) => void): Promise<string> {
+export interface PrepareOptions {
+	/** Builds the consumer's image, too. */
+	readonly consumer?: boolean;
+}
+
+/** @returns the file that tells the tests which cluster it is */
+export async function prepare(layout: Layout, say: (line: string) => void, options: PrepareOptions = {}): Promise<string> {
 	await up(layout, say);
 	const image = await cloneImage(layout, defaultCacheDir(process.env), say);
 	const platform = platformManifests({
 		...DEFAULT_PLATFORM_SETTINGS,
 		cloneImage: image.name,
 		pauseImage: PAUSE_IMAGE,
-		workers: [WORKER],
+		workers: [WORKER, CONSUMER],
 	});
 	const worker = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: WORKER.serviceAccount, namespace: WORKER.namespace } };
 	const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...platform, worker] });
@@ -50,6 +59,7 @@ export async function prepare(layout: Layout, say: (line: string) => void): Prom
 		systemNamespace: DEFAULT_PLATFORM_SETTINGS.systemNamespace,
 		image: image.name,
 		nextImage,
+		consumerImage: options.consumer === true ? await consumerImage(layout) : null,
 		phpVersion: image.phpVersion,
 		wpVersion: image.wpVersion,
 		domain: CLONE_DOMAIN,
@@ -79,14 +89,12 @@ async function workerKubeconfig(layout: Layout): Promise<string> {
 	return file;
 }
 
-/** @returns the exit code */
-export async function runKubernetes(args: readonly string[]): Promise<number> {
-	const vitest = [
-		join(import.meta.dirname, '../../../node_modules/vitest/vitest.mjs'),
-		'run',
-		'--config',
-		join(import.meta.dirname, 'vitest.config.ts'),
-	];
+/**
+ * Runs the tests of a vitest configuration inside the cluster's network.
+ * @returns the exit code
+ */
+export async function runOnCluster(config: string, args: readonly string[], options: PrepareOptions = {}): Promise<number> {
+	const vitest = [join(import.meta.dirname, '../../../node_modules/vitest/vitest.mjs'), 'run', '--config', config];
 	const tests = args.filter((arg) => arg !== '--down');
 	if (process.env.KUBECONFIG) {
 		if (!process.env.WP_CLONE_TEST) {
@@ -99,7 +107,7 @@ export async function runKubernetes(args: readonly string[]): Promise<number> {
 	}
 	const layout = clusterLayout(process.env);
 	try {
-		const file = await prepare(layout, (line) => console.error(line));
+		const file = await prepare(layout, (line) => console.error(line), options);
 		const [program, inner] = inside(process.execPath, [...vitest, ...tests]);
 		return spawnSync(program, inner, { stdio: 'inherit', env: { ...process.env, WP_CLONE_TEST: file } }).status ?? 1;
 	} catch (cause) {
@@ -111,4 +119,4 @@ export async function runKubernetes(args: readonly string[]): Promise<number> {
 	}
 }
 
-if (import.meta.main) process.exitCode = await runKubernetes(process.argv.slice(2));
+if (import.meta.main) process.exitCode = await runOnCluster(join(import.meta.dirname, 'vitest.config.ts'), process.argv.slice(2));

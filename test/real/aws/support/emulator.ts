@@ -17,6 +17,8 @@ const READY_MS = 30_000;
 
 export interface Emulator {
 	readonly url: string;
+	/** Of its process; its functions are children of it. */
+	readonly pid: number;
 	readonly region: string;
 	/** What the AWS SDK has to find in the environment. */
 	readonly environment: Readonly<Record<string, string>>;
@@ -54,12 +56,16 @@ export function installEmulator(environment: Readonly<Record<string, string | un
 	return python;
 }
 
-/** Starts one with nothing in it. */
-export async function startEmulator(): Promise<Emulator> {
+/**
+ * Starts one with nothing in it.
+ * @param host address that it is reached at. Not the loopback one only inside a network namespace: it then listens at all of them,
+ * because its functions call it at the loopback one.
+ */
+export async function startEmulator(host = '127.0.0.1'): Promise<Emulator> {
 	const python = installEmulator(process.env);
 	const folder = mkdtempSync(join(tmpdir(), 'aws-emulator-'));
-	const port = await freePort();
-	const url = `http://127.0.0.1:${port}`;
+	const port = await freePort(host);
+	const url = `http://${host}:${port}`;
 	const ahead = join(folder, 'ahead');
 	const logFile = join(folder, 'emulator.log');
 	const log = openSync(logFile, 'a');
@@ -71,9 +77,9 @@ export async function startEmulator(): Promise<Emulator> {
 			PATH: `${dirname(process.execPath)}:${join(python, '..')}:/usr/bin:/bin`,
 			HOME: folder,
 			TMPDIR: folder,
-			BIND_HOST: '127.0.0.1',
+			BIND_HOST: host === '127.0.0.1' ? host : '0.0.0.0',
 			GATEWAY_PORT: String(port),
-			MINISTACK_HOST: '127.0.0.1',
+			MINISTACK_HOST: host,
 			MINISTACK_REGION: REGION,
 			STATE_DIR: join(folder, 'state'),
 			S3_DATA_DIR: join(folder, 's3'),
@@ -93,6 +99,7 @@ export async function startEmulator(): Promise<Emulator> {
 	let seconds = 0;
 	return {
 		url,
+		pid: child.pid ?? 0,
 		region: REGION,
 		folder,
 		environment: {
@@ -137,11 +144,11 @@ async function kill(child: ChildProcess): Promise<void> {
 	clearTimeout(late);
 }
 
-function freePort(): Promise<number> {
+function freePort(host: string): Promise<number> {
 	return new Promise((resolve, reject) => {
 		const server = createServer();
 		server.once('error', reject);
-		server.listen(0, '127.0.0.1', () => {
+		server.listen(0, host, () => {
 			const address = server.address();
 			server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))));
 		});

@@ -3,12 +3,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import {
 	CloudFormationClient,
 	CreateStackCommand,
 	DescribeStackEventsCommand,
 	DescribeStacksCommand,
 	type Stack,
+	UpdateStackCommand,
 } from '@aws-sdk/client-cloudformation';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { App } from 'aws-cdk-lib';
@@ -31,9 +33,14 @@ export interface DeployedStacks {
 	readonly removed: readonly string[];
 	/** Of the API, without a slash at its end. */
 	readonly endpoint: string;
+	/** Deploys the service again, as a change of its functions' environment would be: with new versions behind the aliases. */
+	redeploy(environment: FunctionEnvironment): Promise<void>;
 	/** The folder of the templates. */
 	remove(): void;
 }
+
+/** By the construct's name (`Api`, `Worker`, `Sweep`): variables to set beside those that were synthesized, or in their place. */
+export type FunctionEnvironment = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export interface ClusterFacts {
 	readonly endpoint: string;
@@ -41,11 +48,15 @@ export interface ClusterFacts {
 	readonly ca: string;
 }
 
-/** @param settings over `auth: "cognito"`, because the emulator passes no IAM caller on */
+/**
+ * @param settings over `auth: "cognito"`, because the emulator passes no IAM caller on
+ * @param environment what the functions have to know of a cluster that is not EKS
+ */
 export async function deployStacks(
 	emulator: Emulator,
 	cluster: ClusterFacts,
 	settings: Readonly<Record<string, unknown>> = {},
+	environment: FunctionEnvironment = {},
 ): Promise<DeployedStacks> {
 	const folder = mkdtempSync(join(tmpdir(), 'stacks-'));
 	const assembly = synthesize(folder, settings);
@@ -56,28 +67,30 @@ export async function deployStacks(
 	const cfn = new CloudFormationClient(clientOptions(emulator));
 	const removed: string[] = [];
 
-	async function deploy(kind: 'data' | 'service', imported: Readonly<Record<string, string>>): Promise<Stack> {
+	/** How often each function was changed. */
+	const generations = new Map<string, number>();
+
+	async function uploaded(kind: StackKind, imported: Readonly<Record<string, string>>, variables: FunctionEnvironment) {
 		const StackName = `wp-clone-production-${kind}`;
 		const { template: synthesized } = assembly.getStackByName(StackName) as { template: StackTemplate };
 		const { template, removed: left } = stripped(synthesized, imported);
-		removed.push(...left);
+		setEnvironment(template, variables);
 		await uploadAssets(folder, StackName, put);
-		await put(`${StackName}.json`, JSON.stringify(template));
-		await cfn.send(
-			new CreateStackCommand({
-				StackName,
-				TemplateURL: `${emulator.url}/${bucket}/${StackName}.json`,
-				Capabilities: ['CAPABILITY_NAMED_IAM'],
-				OnFailure: 'DO_NOTHING',
-			}),
-		);
-		return complete(cfn, StackName);
+		await put(`${StackName}.json`, ofGenerations(JSON.stringify(template), generations));
+		const TemplateURL = `${emulator.url}/${bucket}/${StackName}.json`;
+		return { left, request: { StackName, TemplateURL, Capabilities: ['CAPABILITY_NAMED_IAM' as const] } };
+	}
+	async function deploy(kind: StackKind, imported: Readonly<Record<string, string>>): Promise<Stack> {
+		const { left, request } = await uploaded(kind, imported, kind === 'service' ? environment : {});
+		removed.push(...left);
+		await cfn.send(new CreateStackCommand({ ...request, OnFailure: 'DO_NOTHING' }));
+		return complete(cfn, request.StackName);
 	}
 	const data = await deploy('data', {});
 	const exported = Object.fromEntries(
 		(data.Outputs ?? []).flatMap(({ ExportName, OutputValue }) => (ExportName === undefined ? [] : [[ExportName, String(OutputValue)]])),
 	);
-	const service = await deploy('service', {
+	const given = {
 		...exported,
 		CertificateAuthorityData: cluster.ca,
 		// The cluster's, not the load balancer's; that one is asked for by its listener.
@@ -85,15 +98,55 @@ export async function deployStacks(
 		LoadBalancerFullName: 'app/clones/0123456789abcdef',
 		TargetGroupFullName: 'targetgroup/clones/0123456789abcdef',
 		LoadBalancerHttps: `arn:aws:elasticloadbalancing:${emulator.region}:${ACCOUNT}:listener/app/clones/0123456789abcdef/0123456789abcdef`,
-	});
+	};
+	const service = await deploy('service', given);
+	let deployed = environment;
 	const api = /^https:\/\/([^.]+)\./.exec(String(outputs(service).Endpoint))?.[1];
 	return {
 		endpoint: `${emulator.url}/_aws/execute-api/${String(api)}/production`,
 		data: outputs(data),
 		service: outputs(service),
 		removed,
+		async redeploy(changed) {
+			const next = merged(environment, changed);
+			for (const [name, values] of Object.entries(next)) {
+				if (!isDeepStrictEqual(values, deployed[name])) generations.set(name, 1 + (generations.get(name) ?? 0));
+			}
+			deployed = next;
+			const { request } = await uploaded('service', given, next);
+			await cfn.send(new UpdateStackCommand(request));
+			await complete(cfn, request.StackName);
+		},
 		remove: () => rmSync(folder, { recursive: true, force: true }),
 	};
+}
+
+type StackKind = 'data' | 'service';
+
+function setEnvironment({ Resources }: StackTemplate, variables: FunctionEnvironment): void {
+	for (const [name, values] of Object.entries(variables)) {
+		const found = Object.entries(Resources).filter(
+			([id, { Type }]) => Type === 'AWS::Lambda::Function' && id.startsWith(`${name}Function`),
+		);
+		const environment = found[0]?.[1].Properties?.Environment as { Variables: Record<string, unknown> } | undefined;
+		if (environment === undefined || found.length > 1)
+			throw new RangeError(`The template has no one function ${name} with an environment.`);
+		Object.assign(environment.Variables, values);
+	}
+}
+
+function merged(environment: FunctionEnvironment, changed: FunctionEnvironment): FunctionEnvironment {
+	const names = new Set([...Object.keys(environment), ...Object.keys(changed)]);
+	return Object.fromEntries([...names].map((name) => [name, { ...environment[name], ...changed[name] }]));
+}
+
+/** CDK names a function's version after what is in it, so that a change makes a new one; here the change is in the name alone. */
+function ofGenerations(template: string, generations: ReadonlyMap<string, number>): string {
+	let named = template;
+	for (const [name, generation] of generations) {
+		named = named.replaceAll(new RegExp(`(${name}FunctionCurrentVersion[0-9A-F]{8})[0-9a-f]{32}`, 'g'), `$1generation${generation}`);
+	}
+	return named;
 }
 
 function synthesize(outdir: string, settings: Readonly<Record<string, unknown>>): CloudAssembly {
@@ -129,8 +182,8 @@ function zipped(folder: string): Uint8Array {
 async function complete(cfn: CloudFormationClient, StackName: string): Promise<Stack> {
 	for (;;) {
 		const { Stacks: [stack] = [] } = await cfn.send(new DescribeStacksCommand({ StackName }));
-		if (stack?.StackStatus === 'CREATE_COMPLETE') return stack;
-		if (stack?.StackStatus !== 'CREATE_IN_PROGRESS') {
+		if (stack?.StackStatus === 'CREATE_COMPLETE' || stack?.StackStatus === 'UPDATE_COMPLETE') return stack;
+		if (!stack?.StackStatus?.endsWith('IN_PROGRESS') || stack.StackStatus.includes('ROLLBACK')) {
 			const { StackEvents = [] } = await cfn.send(new DescribeStackEventsCommand({ StackName }));
 			const failed = StackEvents.filter(({ ResourceStatus }) => ResourceStatus?.endsWith('FAILED'));
 			throw new Error(

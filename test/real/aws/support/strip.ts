@@ -27,9 +27,10 @@ export function stripped(
 	synthesized: StackTemplate,
 	imported: Readonly<Record<string, string>>,
 ): { readonly template: StackTemplate; readonly removed: readonly string[] } {
-	const template = withImports(structuredClone(synthesized), imported) as StackTemplate;
-	const removed = Object.entries(template.Resources).flatMap(([id, resource]) => (isRefused(resource) ? [id] : []));
-	for (const id of removed) delete template.Resources[id];
+	const known = structuredClone(synthesized);
+	const removed = Object.entries(known.Resources).flatMap(([id, resource]) => (isRefused(resource) ? [id] : []));
+	for (const id of removed) delete known.Resources[id];
+	const template = withImports(known, imported) as StackTemplate;
 	for (const resource of Object.values(template.Resources)) {
 		delete resource.UpdatePolicy;
 		const kept = [resource.DependsOn ?? []].flat().filter((id) => !removed.includes(id));

@@ -1,5 +1,5 @@
 /** The cluster as its administrator sees it, and the clone host as the worker does. */
-import { BatchV1Api, CoreV1Api, KubernetesObjectApi, NetworkingV1Api } from '@kubernetes/client-node';
+import { AppsV1Api, BatchV1Api, CoreV1Api, KubernetesObjectApi, NetworkingV1Api } from '@kubernetes/client-node';
 import { CloneApi } from '../../../../adapters/kubernetes/clone-api.ts';
 import { type ClusterConfig, clusterConfig } from '../../../../adapters/kubernetes/cluster-config.ts';
 import { KubernetesCloneHost } from '../../../../adapters/kubernetes/kubernetes-clone-host.ts';
@@ -31,6 +31,7 @@ export function workerHost(settings: Partial<CloneManifestSettings> = {}): Worke
 }
 
 export interface Admin {
+	readonly apps: AppsV1Api;
 	readonly core: CoreV1Api;
 	readonly batch: BatchV1Api;
 	readonly networking: NetworkingV1Api;
@@ -40,6 +41,7 @@ export interface Admin {
 export function admin(): Admin {
 	const config = clusterConfig({ kind: 'kubeconfig', path: testEnvironment().adminKubeconfig });
 	return {
+		apps: config.makeApiClient(AppsV1Api),
 		core: config.makeApiClient(CoreV1Api),
 		batch: config.makeApiClient(BatchV1Api),
 		networking: config.makeApiClient(NetworkingV1Api),

@@ -13,6 +13,8 @@ const environmentSchema = z.object({
 	image: z.string(),
 	/** Another one that can be used in its place; it may be the same by another name. */
 	nextImage: z.string(),
+	/** The worker as a pod; only where it was asked for. */
+	consumerImage: z.string().nullable(),
 	phpVersion: z.string(),
 	wpVersion: z.string(),
 	/** `{slot}.{domain}` leads to the ingress, by plain HTTP on port 80. */
