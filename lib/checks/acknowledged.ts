@@ -1,79 +1,121 @@
 /**
  * cdk-nag's findings that stay, each with its reason. Whatever is not named here fails the synth.
  *
- * One entry is one decision: what is found, where, and why it is so. It covers only findings of its rules that fit its
- * pattern, below its path.
+ * One entry is one decision: which rule, where, and why it is so. Two rules share an entry only where they object to the
+ * same thing. An entry covers only findings of its rules, in its places; test/infra holds that each of those is found.
  */
 import { Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type { IConstruct } from 'constructs';
+import { PRODUCT } from '../names.ts';
 
 export interface Acknowledgement {
-	/** The finding's id, `AwsSolutions-` left out. */
-	readonly finding: RegExp;
-	/** Of the construct, below the stage. */
-	readonly path: RegExp;
+	/** Ids, `AwsSolutions-` left out. */
+	readonly rules: readonly string[];
+	/** Fits what stands in brackets behind the rule's id: a policy, a resource, an action. All of them where it is left out. */
+	readonly detail?: RegExp;
+	/** Constructs, themselves or what is below them, as {@link placeOf} names them. */
+	readonly places: readonly string[];
 	readonly reason: string;
 }
 
+const KUBECTL = 'cluster/ControlPlane/Cluster/KubectlProvider';
+const AWS_POLICIES = [
+	'AmazonEKSClusterPolicy',
+	'AmazonEKSWorkerNodePolicy',
+	'AmazonEKS_CNI_Policy',
+	'AmazonEC2ContainerRegistryPullOnly',
+	'AmazonAPIGatewayPushToCloudWatchLogs',
+	'AWSCodeDeployRoleForLambdaLimited',
+	'AWSLambdaBasicExecutionRole',
+	'AWSLambdaVPCAccessExecutionRole',
+	'AmazonEC2ContainerRegistryReadOnly',
+	'AmazonElasticContainerRegistryPublicReadOnly',
+];
+
 export const ACKNOWLEDGED: readonly Acknowledgement[] = [
 	{
-		finding:
-			/^IAM4\[.*(AmazonEKSClusterPolicy|AmazonEKSWorkerNodePolicy|AmazonEKS_CNI_Policy|AmazonEC2ContainerRegistryPullOnly|AmazonSSMManagedInstanceCore|AmazonAPIGatewayPushToCloudWatchLogs|AWSCodeDeployRoleForLambdaLimited)\]$/,
-		path: /\/(ControlPlane|Karpenter|Rest|Rollout)\//,
+		rules: ['IAM4'],
+		detail: new RegExp(`^Policy::.*/(?:${AWS_POLICIES.join('|')})\\b`),
+		places: [
+			'cluster/ControlPlane/Cluster/Role',
+			'cluster/ControlPlane/SystemNodeRole',
+			'cluster/Karpenter/NodeRole',
+			KUBECTL,
+			'service/Rest/LogWriter',
+			'service/Rollout',
+		],
 		reason:
-			"What AWS does in the account's name (the EKS control plane, joining nodes, API Gateway's logs, CodeDeploy) is given by the policies that its documentation names and AWS keeps up to date.",
+			"No code of this service has these roles, but AWS's own: EKS and its nodes, API Gateway's logs, CodeDeploy, the CDK's function for kubectl. They get the policies that AWS names for them and keeps in step with what they do.",
 	},
 	{
-		finding: /^(IAM4\[|IAM5\[Resource::<\w*KubectlProvider\w*\.Arn>:\*\]$|L1$)/,
-		path: /\/KubectlProvider\//,
-		reason: "CDK's own function for kubectl and Helm: it runs during a deployment only, and roles and runtime are aws-cdk-lib's.",
-	},
-	{
-		finding: /^IAM5\[Resource::(\*|arn:<AWS::Partition>:(ec2|ssm|iam):.*\/\*)\]$/,
-		path: /\/Karpenter\/(NodeLifecycle|IamIntegration|ResourceDiscovery)Policy\//,
+		rules: ['IAM5'],
+		detail: /^Resource::\*$/,
+		places: [
+			'cluster/FrontDoor/Controller/Pods',
+			'cluster/Karpenter/ResourceDiscoveryPolicy',
+			'service/Api/Role',
+			'service/Worker/Role',
+			'service/Sweep/Role',
+		],
 		reason:
-			'Karpenter makes nodes, so their ids are not known before; its policies are those its project publishes for this version, bounded by the tags of this cluster.',
+			'Writing traces, listing what there is and making network interfaces are actions that IAM knows no resources for; each is named, with its own reason, in checks/star-resources.ts, and no other is let through.',
 	},
 	{
-		finding: /^IAM5\[Resource::\*\]$/,
-		path: /\/(FrontDoor\/Controller|Api|Worker|Sweep)\//,
+		rules: ['IAM5'],
+		detail: /^Resource::arn:<AWS::Partition>:(?:ec2|iam|ssm|scheduler):.*\/\*$/,
+		places: [
+			'cluster/Karpenter/NodeLifecyclePolicy',
+			'cluster/Karpenter/IamIntegrationPolicy',
+			'cluster/Karpenter/ResourceDiscoveryPolicy',
+			'service/Api/Role',
+			'service/Worker/Role',
+			'service/Sweep/Role',
+			'service/Consumer/Pods',
+		],
 		reason:
-			'Writing traces, describing targets and making network interfaces are actions that IAM knows no resources for (checks/star-resources.ts).',
+			"What is made while the service runs has no name before: Karpenter's nodes, under the policies that its project publishes and bounded by this cluster's tags, and a schedule for each clone, bounded to this stage's group.",
 	},
 	{
-		finding: /^IAM5\[Resource::arn:<AWS::Partition>:scheduler:.*:schedule\/[\w-]+\/\*\]$/,
-		path: /\/(Api|Worker|Sweep|Consumer)\//,
-		reason: "There is a schedule for each clone, named after it; the wildcard stands for the clones of this stage's own group.",
+		rules: ['IAM5'],
+		places: [KUBECTL, `${PRODUCT}-pipeline/Pipeline`, `${PRODUCT}-pipeline/Deploy`],
+		reason:
+			"Grants that aws-cdk-lib writes for parts of its own, which run during a deployment only: its kubectl function, and CDK Pipelines on the pipeline's own bucket, projects and bootstrap roles. Rewritten here they would break with its next version.",
 	},
 	{
-		finding: /^EC23$/,
-		path: /\/FrontDoor\/SecurityGroup\//,
+		rules: ['L1'],
+		places: [`${KUBECTL}/Handler`],
+		reason:
+			'The kubectl function is code of aws-cdk-lib with an AWS CLI in a layer; it runs, during deployments only, on the version of Python that the library releases it for.',
+	},
+	{
+		rules: ['EC23'],
+		places: ['cluster/FrontDoor/SecurityGroup'],
 		reason: 'Clones are looked at from everywhere; the load balancer listens on 80, which only redirects, and 443.',
 	},
 	{
-		finding: /^(COG4|APIG4|COG2)$/,
-		path: /\/(Rest\/Api\/Default|Callers)\//,
+		rules: ['COG4', 'APIG4'],
+		places: ['service/Rest/Api/Default'],
 		reason:
-			'Callers are authorised by IAM unless the setting says Cognito, whose callers are mostly programs: a second factor is offered to people. The three open routes read nothing, and any other without authorisation fails synth (checks/open-routes.ts).',
+			'Who may call is decided by IAM, or by a user pool where the setting says so. Only health, openapi.json and the docs are open to all: they read nothing, and any other route without authorisation fails synth (checks/open-routes.ts).',
 	},
 	{
-		finding: /^(APIG2|APIG3)$/,
-		path: /\/Rest\/Api\//,
+		rules: ['APIG2'],
+		places: ['service/Rest/Api'],
 		reason:
-			'Bodies are checked field by field by the function, which says what is wrong in each; all routes but three need a signature, so a web ACL has little to keep out.',
+			'The function checks every request: it names each field that is wrong (422), and tells apart a body that is no JSON (400) and one of another type or compressed (415). A validator in front could only answer all of these with one sentence.',
 	},
 	{
-		finding: /^(RDS3|RDS10|RDS11)$/,
-		path: /\/MySql\/Instance\//,
+		rules: ['APIG3'],
+		places: ['service/Rest/Api'],
 		reason:
-			'It holds the databases of throw-away clones only: nothing that a second zone or a lock against deletion would save, and security groups rather than an unusual port keep others out.',
+			'A web ACL keeps out what anybody may send; here callers are signed in before a request reaches code, the open routes read nothing, and all are throttled by API Gateway itself.',
 	},
 	{
-		finding: /^IAM5\[/,
-		path: /^wp-clone-pipeline\/(Deploy|Pipeline)\//,
+		rules: ['RDS3', 'RDS10'],
+		places: ['cluster/MySql/Instance'],
 		reason:
-			"The roles of CDK Pipelines: its grants on artifacts, reports and assets, bounded to this pipeline's bucket, projects and the bootstrap roles.",
+			'The server holds the databases of throw-away clones and nothing else: a standby would double its price to save what is made anew in minutes, and a lock against deletion would only stop cdk destroy.',
 	},
 ];
 
@@ -83,7 +125,7 @@ export interface Finding {
 	readonly path: string;
 }
 
-/** Everything that is found below `root`, acknowledged before or not yet. */
+/** What is found below `root` and not acknowledged yet. */
 export function findings(root: IConstruct): readonly Finding[] {
 	const { violations = [] } = new AwsSolutionsChecks(root).validateScope(root);
 	return violations.flatMap(({ ruleName, violatingResources }) =>
@@ -91,10 +133,22 @@ export function findings(root: IConstruct): readonly Finding[] {
 	);
 }
 
+/** A construct's path from its stack's kind on, the same for every stage: `service/Api/Role/Resource`. */
+export function placeOf(path: string): string {
+	return path.replace(STACK, '');
+}
+const STACK = new RegExp(`^(?:${PRODUCT}-pipeline/[^/]+/)?${PRODUCT}-[^/]+-(?=(?:data|cluster|service)/)`);
+
 /** The entry that a finding falls under, if any. */
 export function acknowledgementOf({ id, path }: Finding): Acknowledgement | undefined {
-	const short = id.replace(/^AwsSolutions-/, '');
-	return ACKNOWLEDGED.find((entry) => entry.finding.test(short) && entry.path.test(path));
+	const { rule = '', detail = '' } = /^AwsSolutions-(?<rule>\w+)(?:\[(?<detail>.*)\])?$/s.exec(id)?.groups ?? {};
+	const place = placeOf(path);
+	return ACKNOWLEDGED.find(
+		(entry) =>
+			entry.rules.includes(rule) &&
+			(entry.detail?.test(detail) ?? true) &&
+			entry.places.some((above) => `${place}/`.startsWith(`${above}/`)),
+	);
 }
 
 /** Records the findings that stay on the constructs they are about. @returns those that no entry names */

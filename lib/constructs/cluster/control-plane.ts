@@ -138,9 +138,12 @@ function limitLogs(scope: Construct, retention: RetentionDays): void {
 	}
 }
 
-/** What a node needs to join, to give addresses to pods and to pull images of this account (and no more of ECR). */
-export function nodeRole(scope: Construct, id: string, more: readonly string[] = []): Role {
-	const policies = ['AmazonEKSWorkerNodePolicy', 'AmazonEKS_CNI_Policy', 'AmazonEC2ContainerRegistryPullOnly', ...more];
+/**
+ * What a node needs to join, to give addresses to pods and to pull images of this account (and no more of ECR). Nothing
+ * for Session Manager, which nodes that run strangers' sites can do without: `kubectl debug node/NAME` opens a shell.
+ */
+export function nodeRole(scope: Construct, id: string): Role {
+	const policies = ['AmazonEKSWorkerNodePolicy', 'AmazonEKS_CNI_Policy', 'AmazonEC2ContainerRegistryPullOnly'];
 	return new Role(scope, id, {
 		assumedBy: new ServicePrincipal(`ec2.${Aws.URL_SUFFIX}`),
 		managedPolicies: policies.map((name) => ManagedPolicy.fromAwsManagedPolicyName(name)),

@@ -44,7 +44,7 @@ export class Karpenter extends Construct {
 		super(scope, id);
 		const { cluster, clusterName } = props;
 		this.interruptions = this.#interruptionQueue();
-		this.nodeRole = nodeRole(this, 'NodeRole', ['AmazonSSMManagedInstanceCore']);
+		this.nodeRole = nodeRole(this, 'NodeRole');
 		const joins = new CfnAccessEntry(this, 'NodesJoin', { clusterName, principalArn: this.nodeRole.roleArn, type: 'EC2_LINUX' });
 		const controller = this.#controller(clusterName);
 

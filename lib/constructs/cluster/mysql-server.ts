@@ -19,7 +19,8 @@ import {
 } from 'aws-cdk-lib/aws-rds';
 import { Construct } from 'constructs';
 
-export const MYSQL_PORT = 3306;
+/** Not MySQL's own 3306, which is what a scan tries first. Everything that connects is told. */
+export const MYSQL_PORT = 13_306;
 
 export interface MySqlServerProps {
 	readonly vpc: Vpc;

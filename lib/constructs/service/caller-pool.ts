@@ -29,7 +29,8 @@ export class CallerPool extends Construct {
 			selfSignUpEnabled: false,
 			signInAliases: { email: true },
 			accountRecovery: AccountRecovery.EMAIL_ONLY,
-			mfa: Mfa.OPTIONAL,
+			// Of people; a program, which has a client's secret, is never asked.
+			mfa: Mfa.REQUIRED,
 			mfaSecondFactor: { otp: true, sms: false },
 			passwordPolicy: { minLength: 12, requireDigits: true, requireLowercase: true, requireUppercase: true, requireSymbols: true },
 			featurePlan: FeaturePlan.PLUS,

@@ -21,7 +21,17 @@ export function outline({ resources }: StackTemplate): string {
 		.filter(([, { Type }]) => Type === 'AWS::IAM::Policy' || Type === 'AWS::IAM::ManagedPolicy')
 		.map(([id, { Properties }]) => `${plain(id)}\n${Properties.PolicyDocument.Statement.map(statement).join('\n')}`)
 		.sort();
-	return `${things.join('\n')}\n\nWho may do what\n\n${rights.join('\n')}\n`;
+	const managed = Object.entries(resources)
+		.filter(([, { Type, Properties }]) => Type === 'AWS::IAM::Role' && Properties.ManagedPolicyArns !== undefined)
+		.map(([id, { Properties }]) => `${plain(id)}\n${Properties.ManagedPolicyArns.map(policyOfAws).join('\n')}`)
+		.sort();
+	const others = managed.length === 0 ? '' : `\nWho has a policy of AWS's\n\n${managed.join('\n')}\n`;
+	return `${things.join('\n')}\n\nWho may do what\n\n${rights.join('\n')}\n${others}`;
+}
+
+function policyOfAws(arn: unknown): string {
+	const [name = ''] = /\w+(?=["\]},]*$)/.exec(JSON.stringify(arn).replace(/,\{"Ref":"AWS::NoValue"\}/, '')) ?? [];
+	return `  ${name}`;
 }
 
 function kept({ DeletionPolicy }: Resource): string {
