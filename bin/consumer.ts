@@ -7,12 +7,22 @@ import { parseConsumerEnvironment } from '../lambdas/shared/environment.ts';
 import { workerParts } from '../lambdas/shared/worker-parts.ts';
 import { runConsumer } from './consumer/run-consumer.ts';
 
+/** SQS's own limit. */
+const LONGEST_POLL_SECONDS = 20;
+
 const environment = parseConsumerEnvironment(process.env);
 const parts = awsParts(environment, { service: 'consumer', traceHeader: () => undefined });
 const { telemetry, traces, clock, queue } = parts;
 const work = workerParts(parts, environment, environment.PLUGIN_FOLDER ?? join(import.meta.dirname, 'custom-migrator'));
 const running = runConsumer({
-	consumer: new SqsJobQueueConsumer({ client: pollingClient(), queueUrl: environment.QUEUE_URL, clock, telemetry }),
+	consumer: new SqsJobQueueConsumer({
+		client: pollingClient(),
+		queueUrl: environment.QUEUE_URL,
+		clock,
+		telemetry,
+		// A poll has to come to its end before the kill.
+		waitSeconds: Math.max(0, Math.min(LONGEST_POLL_SECONDS, environment.DRAIN_SECONDS - 5)),
+	}),
 	queue,
 	engine: work.engine,
 	telemetry,

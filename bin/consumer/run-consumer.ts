@@ -2,8 +2,8 @@
  * The worker as a pod that reads the queue itself (`worker: "eks"`).
  *
  * Life cycle: long polls, up to `concurrency` jobs at once, each message kept invisible while its job is worked on. Told to go
- * (SIGTERM), it polls no more, lets running steps come to their end, puts their jobs aside and sends them again, all
- * within the pod's grace period. Killed, its messages come back when their visibility ends, later than its leases do: the
+ * (SIGTERM), it begins no other poll and hands back what the one under way brings, lets running steps come to their end, puts
+ * their jobs aside and sends them again, all within the pod's grace period. Killed, its messages come back when their visibility ends, later than its leases do: the
  * next worker finds the jobs free.
  */
 import { type ExtendingConsumer, keepInvisible } from '../../adapters/aws/sqs/keep-invisible.ts';
@@ -19,7 +19,7 @@ const VISIBILITY_SECONDS = 120;
 const LAST_SECONDS = 3;
 
 export interface ConsumerOptions {
-	readonly consumer: ExtendingConsumer & { close(): void; traceHeader(jobId: string): string | undefined };
+	readonly consumer: ExtendingConsumer & { traceHeader(jobId: string): string | undefined };
 	readonly queue: JobQueue;
 	readonly engine: Engine;
 	readonly telemetry: Telemetry;
@@ -58,9 +58,6 @@ export function runConsumer(options: ConsumerOptions): RunningConsumer {
 	});
 	loop.start();
 	return {
-		async stop() {
-			consumer.close();
-			await loop.stop();
-		},
+		stop: () => loop.stop(),
 	};
 }

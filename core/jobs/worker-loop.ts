@@ -35,8 +35,8 @@ export interface WorkerLoopOptions {
 export interface WorkerLoop {
 	start(): void;
 	/**
-	 * Resolves when everything has stopped, or after the grace. It waits for the receive that is under way, too: close a
-	 * consumer that long-polls first.
+	 * Resolves when everything has stopped, or after the grace. It waits for the receive that is under way, too, and hands back
+	 * what that brings.
 	 */
 	stop(): Promise<void>;
 }

@@ -106,16 +106,6 @@ describe('receiving', () => {
 		await one.acknowledge(held);
 		expect(one.traceHeader('clone-1')).toBeUndefined();
 	});
-
-	it('ends a long poll, and receives no more, once it is closed', async () => {
-		sqs.on(ReceiveMessageCommand).rejects(fault('AbortError'));
-		const one = consumer();
-		const waiting = one.receive(1, 60);
-		one.close();
-		expect(await waiting).toEqual([]);
-		expect(await one.receive(1, 60)).toEqual([]);
-		expect(sqs.calls()).toHaveLength(1);
-	});
 });
 
 describe('keeping a message', () => {

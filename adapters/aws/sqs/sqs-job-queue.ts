@@ -73,11 +73,14 @@ interface Held {
 	readonly traceHeader: string | undefined;
 }
 
+/**
+ * Gotcha: a receive that is given up while it waits may still be handed a message by SQS, which nobody sees before its visibility
+ * ends. So there is no way to end one early: whoever stops waits for it, `waitSeconds` at most, and releases what it brings.
+ */
 export class SqsJobQueueConsumer implements JobQueueConsumer {
 	readonly #options: SqsConsumerOptions;
 	/** By receipt. */
 	readonly #held = new Map<string, Held>();
-	readonly #closing = new AbortController();
 
 	constructor(options: SqsConsumerOptions) {
 		this.#options = options;
@@ -85,7 +88,6 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 
 	async receive(max: number, visibilitySeconds: number): Promise<readonly QueueMessage[]> {
 		const { client, queueUrl, clock, telemetry } = this.#options;
-		if (this.#closing.signal.aborted) return [];
 		const asking = clock.now();
 		for (const [receipt, { until }] of this.#held) if (until <= asking) this.#held.delete(receipt);
 		const received = await asked('sqs:ReceiveMessage', async () => {
@@ -97,12 +99,8 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 					WaitTimeSeconds: Math.min(LONGEST_WAIT, this.#options.waitSeconds ?? LONGEST_WAIT),
 					MessageSystemAttributeNames: ['ApproximateReceiveCount', 'AWSTraceHeader'],
 				}),
-				{ abortSignal: this.#closing.signal },
 			);
 			return answer.Messages ?? [];
-		}).catch((error: unknown) => {
-			if (this.#closing.signal.aborted) return [];
-			throw error;
 		});
 		const messages: QueueMessage[] = [];
 		for (const { ReceiptHandle: receipt, Body: body, Attributes: attributes, MessageId: id } of received) {
@@ -157,11 +155,6 @@ export class SqsJobQueueConsumer implements JobQueueConsumer {
 		);
 		const { ApproximateNumberOfMessages: visible, ApproximateNumberOfMessagesDelayed: delayed } = answer.Attributes ?? {};
 		return Number(visible ?? 0) + Number(delayed ?? 0);
-	}
-
-	/** Ends the receive that waits; for the shutdown. What is in hand stays so. */
-	close(): void {
-		this.#closing.abort();
 	}
 
 	/** @returns whether it was still ours */

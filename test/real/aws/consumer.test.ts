@@ -64,8 +64,8 @@ function start(): ChildProcess {
 	return child;
 }
 
-async function acceptJobs(): Promise<string[]> {
-	const ids = Array.from({ length: JOBS }, () => jobId());
+async function acceptJobs(count = JOBS): Promise<string[]> {
+	const ids = Array.from({ length: count }, () => jobId());
 	for (const id of ids) {
 		const fields = { type: 'clone', owner: 'o', input: null, sealed_input: null, clone_id: null, expectedSeconds: null } as const;
 		const job = newJob({ ...fields, job_id: id, now: Date.now(), deadlineSeconds: 600 });
@@ -136,6 +136,20 @@ describe('the consumer', () => {
 		expect(await consumer.depth()).toBe(JOBS);
 		start();
 		await expectAllDone(ids);
+	});
+
+	it('told to go while it waits for a message, hands back what comes', async () => {
+		const ids = await acceptJobs();
+		const first = start();
+		await until(async () => (await all(ids)).every((job) => job.status === 'completed'), 'all jobs completed');
+		// Its next poll is under way, or about to be.
+		const exit = once(first, 'exit');
+		first.kill('SIGTERM');
+		await pause(100);
+		const [late = ''] = await acceptJobs(1);
+		const [code] = (await exit) as [number | null];
+		expect(code).toBe(0);
+		expect((await consumer.receive(10, 1)).map(({ job_id }) => job_id)).toEqual([late]);
 	});
 
 	it('keeps a message that takes longer than its visibility', async () => {
