@@ -20,7 +20,10 @@ function queueWithLateMessage() {
 		region: 'eu-central-1',
 		credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
 		requestHandler: {
-			async handle(request: { headers: Record<string, string | undefined>; body?: unknown }, { abortSignal }: { abortSignal?: AbortSignal }) {
+			async handle(
+				request: { headers: Record<string, string | undefined>; body?: unknown },
+				{ abortSignal }: { abortSignal?: AbortSignal },
+			) {
 				const action = request.headers['x-amz-target']?.split('.')[1] ?? '';
 				asked.push({ action, body: JSON.parse(new TextDecoder().decode(request.body as Uint8Array)) });
 				if (action === 'ReceiveMessage') {
