@@ -1,5 +1,6 @@
 /** What carries jobs on, on AWS: the engine over the stores, with the cluster as the clones' host. */
 import { ManagedMysqlDatabases } from '../../adapters/aws/managed-mysql-databases.ts';
+import { RDS_AUTHORITIES } from '../../adapters/aws/rds-authorities.ts';
 import { secretText } from '../../adapters/aws/secrets-manager.ts';
 import { systemRandom, systemTimers } from '../../adapters/embedded/system.ts';
 import { CloneApi } from '../../adapters/kubernetes/clone-api.ts';
@@ -86,9 +87,8 @@ const DATABASE_PREFIX = 'clone';
 function mysqlDatabases(parts: AwsParts, environment: WorkerPartsEnvironment): ManagedMysqlDatabases | undefined {
 	const { MYSQL_HOST: host, MYSQL_PORT: port, MYSQL_SECRET_ARN: secretArn } = environment;
 	if (host === undefined || secretArn === undefined) return undefined;
-	// Without TLS: server and clients are in one network, and MySQL 8.4 sends no password in the clear.
 	return new ManagedMysqlDatabases({
-		server: { host, port, prefix: DATABASE_PREFIX, tls: null },
+		server: { host, port, prefix: DATABASE_PREFIX, tls: { ca: RDS_AUTHORITIES } },
 		secret: () => secretText(parts, secretArn),
 	});
 }

@@ -108,6 +108,10 @@ describe('with every option', () => {
 		expect(actions).not.toContain('dynamodb:Scan');
 	});
 
+	it('MySQL refuses connections in the clear', () => {
+		expect(only(stage.cluster, 'AWS::RDS::DBParameterGroup').Properties.Parameters).toMatchObject({ require_secure_transport: '1' });
+	});
+
 	it('MySQL is in subnets without a way out, open to the nodes and the functions only', () => {
 		const { Properties } = only(stage.cluster, 'AWS::RDS::DBInstance');
 		expect(Properties).toMatchObject({

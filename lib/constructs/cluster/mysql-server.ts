@@ -61,6 +61,8 @@ export class MySqlServer extends Construct {
 				engine,
 				description: 'MySQL of clones',
 				parameters: {
+					// Whoever connects in the clear is refused.
+					require_secure_transport: '1',
 					max_connections: '1000',
 					// The limit that sources have mostly.
 					max_allowed_packet: String(64 * 1024 ** 2),

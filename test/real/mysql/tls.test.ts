@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { RDS_AUTHORITIES } from '../../../adapters/aws/rds-authorities.ts';
 import { MysqlCloneDatabases } from '../../../adapters/mysql/mysql-clone-databases.ts';
 import type { DatabaseConnection } from '../../../core/ports.ts';
 import { type Mariadb, startMariadb } from './mariadb.ts';
@@ -62,6 +63,10 @@ it('asks whose certificate it is', async () => {
 	const unknown = new MysqlCloneDatabases(databaseServer(db, { host: 'localhost', tls: { ca: null } }));
 	await expect(unknown.check()).rejects.toMatchObject({ code: 'database_unreachable' });
 	await unknown.close();
+	// As on AWS: what RDS did not sign is not RDS.
+	const notRds = new MysqlCloneDatabases(databaseServer(db, { host: 'localhost', tls: { ca: RDS_AUTHORITIES } }));
+	await expect(notRds.check()).rejects.toMatchObject({ code: 'database_unreachable' });
+	await notRds.close();
 	const impostor = await startEncrypted('db.example');
 	const other = new MysqlCloneDatabases(databaseServer(impostor.db, { host: 'localhost', tls: { ca: impostor.ca } }));
 	await expect(other.check()).rejects.toMatchObject({ code: 'database_unreachable' });
