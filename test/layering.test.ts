@@ -27,7 +27,7 @@ describe('the layering rule', () => {
 		['core/jobs/example.ts', "import { readFileSync } from 'node:fs';\nreadFileSync('x');\n", 'core does no I/O'],
 		[
 			'core/jobs/example.ts',
-			"import { openDatabase } from '../../adapters/embedded/sqlite-database.ts';\nopenDatabase();\n",
+			"import { openDatabase } from '../../adapters/embedded/sqlite/sqlite-database.ts';\nopenDatabase();\n",
 			'core does no I/O',
 		],
 		['core/jobs/example.ts', "import { fetch } from 'undici';\nawait fetch('x');\n", 'core does no I/O'],

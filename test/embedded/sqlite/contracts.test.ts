@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { FileKeySecretBox } from '../../../adapters/embedded/file-key-secret-box.ts';
-import { SqliteCloneStore } from '../../../adapters/embedded/sqlite-clone-store.ts';
-import { SqliteJobQueue } from '../../../adapters/embedded/sqlite-job-queue.ts';
-import { SqliteJobStore } from '../../../adapters/embedded/sqlite-job-store.ts';
-import { SqliteTtlSchedule } from '../../../adapters/embedded/sqlite-ttl-schedule.ts';
+import { SqliteCloneStore } from '../../../adapters/embedded/sqlite/sqlite-clone-store.ts';
+import { SqliteJobQueue } from '../../../adapters/embedded/sqlite/sqlite-job-queue.ts';
+import { SqliteJobStore } from '../../../adapters/embedded/sqlite/sqlite-job-store.ts';
+import { SqliteTtlSchedule } from '../../../adapters/embedded/sqlite/sqlite-ttl-schedule.ts';
 import { systemRandom, systemTimers } from '../../../adapters/embedded/system.ts';
 import { cloneStoreContract } from '../../contracts/clone-store.ts';
 import { jobQueueContract } from '../../contracts/job-queue.ts';

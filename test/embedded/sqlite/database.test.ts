@@ -4,11 +4,11 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SqliteCloneStore } from '../../../adapters/embedded/sqlite-clone-store.ts';
-import { SqliteDatabase } from '../../../adapters/embedded/sqlite-database.ts';
-import { SqliteJobQueue } from '../../../adapters/embedded/sqlite-job-queue.ts';
-import { SqliteJobStore } from '../../../adapters/embedded/sqlite-job-store.ts';
-import { SqliteTtlSchedule } from '../../../adapters/embedded/sqlite-ttl-schedule.ts';
+import { SqliteCloneStore } from '../../../adapters/embedded/sqlite/sqlite-clone-store.ts';
+import { SqliteDatabase } from '../../../adapters/embedded/sqlite/sqlite-database.ts';
+import { SqliteJobQueue } from '../../../adapters/embedded/sqlite/sqlite-job-queue.ts';
+import { SqliteJobStore } from '../../../adapters/embedded/sqlite/sqlite-job-store.ts';
+import { SqliteTtlSchedule } from '../../../adapters/embedded/sqlite/sqlite-ttl-schedule.ts';
 import { systemClock, systemRandom, systemTimers } from '../../../adapters/embedded/system.ts';
 import { makeClone, makeJob, present, T0 } from '../../contracts/support.ts';
 import { fakeClock } from '../../support/memory/clock.ts';

@@ -1,11 +1,11 @@
 /** What is over goes after RETENTION_DAYS, and nothing before. */
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SqliteCloneStore } from '../../../adapters/embedded/sqlite-clone-store.ts';
-import { SqliteDatabase } from '../../../adapters/embedded/sqlite-database.ts';
-import { SqliteJobStore } from '../../../adapters/embedded/sqlite-job-store.ts';
-import { purgeOldRows } from '../../../adapters/embedded/sqlite-retention.ts';
-import { SCHEMA } from '../../../adapters/embedded/sqlite-schema.ts';
+import { SqliteCloneStore } from '../../../adapters/embedded/sqlite/sqlite-clone-store.ts';
+import { SqliteDatabase } from '../../../adapters/embedded/sqlite/sqlite-database.ts';
+import { SqliteJobStore } from '../../../adapters/embedded/sqlite/sqlite-job-store.ts';
+import { purgeOldRows } from '../../../adapters/embedded/sqlite/sqlite-retention.ts';
+import { SCHEMA } from '../../../adapters/embedded/sqlite/sqlite-schema.ts';
 import type { Job, JobStatus } from '../../../core/jobs/job.ts';
 import { RETENTION_DAYS } from '../../../core/retention.ts';
 import { makeClone, makeJob, T0 } from '../../contracts/support.ts';

@@ -1,7 +1,7 @@
 /** A second process on the same database file: `node store-process.ts PATH TASK`. Answers over IPC. */
-import { SqliteDatabase } from '../../../adapters/embedded/sqlite-database.ts';
-import { SqliteJobQueue } from '../../../adapters/embedded/sqlite-job-queue.ts';
-import { SqliteJobStore } from '../../../adapters/embedded/sqlite-job-store.ts';
+import { SqliteDatabase } from '../../../adapters/embedded/sqlite/sqlite-database.ts';
+import { SqliteJobQueue } from '../../../adapters/embedded/sqlite/sqlite-job-queue.ts';
+import { SqliteJobStore } from '../../../adapters/embedded/sqlite/sqlite-job-store.ts';
 import { systemClock, systemRandom, systemTimers } from '../../../adapters/embedded/system.ts';
 import { makeClone, makeJob, T0 } from '../../contracts/support.ts';
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SqliteDatabase } from '../../../adapters/embedded/sqlite-database.ts';
+import { SqliteDatabase } from '../../../adapters/embedded/sqlite/sqlite-database.ts';
 
 /** A folder of its own, and what is in it. */
 export function temporaryFolder(): { path: string; remove(): void } {

@@ -1,9 +1,9 @@
 import type { SQLInputValue } from 'node:sqlite';
-import type { Clone } from '../../core/clones/clone.ts';
-import { LeaseLostError, TransientError } from '../../core/errors.ts';
-import { JOB_STATUSES, JOB_TYPES, type Job, type JobStatus, type Millis } from '../../core/jobs/job.ts';
-import type { AcceptJob, AcceptResult, JobPatch, JobStore, Page } from '../../core/ports.ts';
-import { decodeCursor, START, toPage } from '../page-cursor.ts';
+import type { Clone } from '../../../core/clones/clone.ts';
+import { LeaseLostError, TransientError } from '../../../core/errors.ts';
+import { JOB_STATUSES, JOB_TYPES, type Job, type JobStatus, type Millis } from '../../../core/jobs/job.ts';
+import type { AcceptJob, AcceptResult, JobPatch, JobStore, Page } from '../../../core/ports.ts';
+import { decodeCursor, START, toPage } from '../../page-cursor.ts';
 import type { Row, SqliteDatabase } from './sqlite-database.ts';
 import { json, number, numberOrNull, object, objectOrNull, oneOf, text, textOrNull } from './sqlite-rows.ts';
 

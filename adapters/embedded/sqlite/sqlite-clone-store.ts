@@ -1,8 +1,8 @@
 import type { SQLInputValue } from 'node:sqlite';
-import type { Clone, CloneState, Slot, SlotState } from '../../core/clones/clone.ts';
-import type { Millis } from '../../core/jobs/job.ts';
-import type { CloneStore, Page } from '../../core/ports.ts';
-import { decodeCursor, START, toPage } from '../page-cursor.ts';
+import type { Clone, CloneState, Slot, SlotState } from '../../../core/clones/clone.ts';
+import type { Millis } from '../../../core/jobs/job.ts';
+import type { CloneStore, Page } from '../../../core/ports.ts';
+import { decodeCursor, START, toPage } from '../../page-cursor.ts';
 import type { Row, SqliteDatabase } from './sqlite-database.ts';
 import { number, numberOrNull, object, objectOrNull, oneOf, text, textOrNull } from './sqlite-rows.ts';
 

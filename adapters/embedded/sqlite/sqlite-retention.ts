@@ -1,5 +1,5 @@
-import type { Millis } from '../../core/jobs/job.ts';
-import { RETENTION_DAYS } from '../../core/retention.ts';
+import type { Millis } from '../../../core/jobs/job.ts';
+import { RETENTION_DAYS } from '../../../core/retention.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 // The oldest first; each statement of a transaction sees the same ones.

@@ -1,4 +1,4 @@
-import type { Millis } from '../../core/jobs/job.ts';
+import type { Millis } from '../../../core/jobs/job.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 /**

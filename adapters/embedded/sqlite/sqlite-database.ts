@@ -5,7 +5,7 @@
  */
 import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
-import { PermanentError, ProductError, TransientError } from '../../core/errors.ts';
+import { PermanentError, ProductError, TransientError } from '../../../core/errors.ts';
 import { SCHEMA } from './sqlite-schema.ts';
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;

@@ -1,5 +1,5 @@
 /** Reads columns of a row, refusing what the schema does not allow: a damaged row must not become a wrong answer. */
-import type { Json } from '../../core/jobs/job.ts';
+import type { Json } from '../../../core/jobs/job.ts';
 import type { Row } from './sqlite-database.ts';
 
 function wrong(column: string): Error {

@@ -1,6 +1,6 @@
-import type { Millis } from '../../core/jobs/job.ts';
-import type { Timers } from '../../core/jobs/timers.ts';
-import type { Clock, JobQueue, JobQueueConsumer, QueueMessage, Random } from '../../core/ports.ts';
+import type { Millis } from '../../../core/jobs/job.ts';
+import type { Timers } from '../../../core/jobs/timers.ts';
+import type { Clock, JobQueue, JobQueueConsumer, QueueMessage, Random } from '../../../core/ports.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { number, numberOrNull, text } from './sqlite-rows.ts';
 

@@ -1,5 +1,5 @@
-import type { Millis } from '../../core/jobs/job.ts';
-import type { TtlSchedule } from '../../core/ports.ts';
+import type { Millis } from '../../../core/jobs/job.ts';
+import type { TtlSchedule } from '../../../core/ports.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import type { SqliteJobQueue } from './sqlite-job-queue.ts';
 
