@@ -15,25 +15,28 @@ const MiB = 1024 * 1024;
 let server: TestServer;
 let http: GuardedFetch;
 const folder = mkdtempSync(join(tmpdir(), 'guarded-fetch-'));
-const zeros = Buffer.alloc(40 * MiB);
+const ENCODERS = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync };
+/** Made before anybody waits for them. */
+const bombs = new Map(Object.entries(ENCODERS).map(([name, encode]) => [name, encode(Buffer.alloc(40 * MiB))]));
 /** Bytes of an endless body that were taken from the server. */
 let taken = 0;
 
 beforeAll(async () => {
 	server = await startServer((request, response) => {
 		const url = new URL(request.url ?? '/', server.url);
-		const encode = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync }[url.searchParams.get('encoding') ?? ''];
+		const encoding = url.searchParams.get('encoding') ?? '';
+		const encode = Object.entries(ENCODERS).find(([name]) => name === encoding)?.[1];
 		switch (url.pathname) {
 			case '/bomb':
-				response.setHeader('content-encoding', url.searchParams.get('encoding') ?? '');
-				response.end(encode?.(zeros));
+				response.setHeader('content-encoding', encoding);
+				response.end(bombs.get(encoding));
 				return;
 			case '/hello':
-				if (encode) response.setHeader('content-encoding', url.searchParams.get('encoding') ?? '');
+				if (encode) response.setHeader('content-encoding', encoding);
 				response.end(encode ? encode(Buffer.from('hello')) : 'hello');
 				return;
 			case '/odd-encoding':
-				response.writeHead(200, { 'content-encoding': url.searchParams.get('encoding') ?? '' }).end('hello');
+				response.writeHead(200, { 'content-encoding': encoding }).end('hello');
 				return;
 			case '/cut-gzip':
 				response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.from('hello'.repeat(1000))).subarray(0, 30));

@@ -34,6 +34,8 @@ import { killFunction, setDeliveries } from './support/lambda-control.ts';
 const TTL_MINUTES = 5;
 /** Deliveries of a message before it is put aside (lib/constructs/service/job-queue.ts). */
 const RECEIVES = 5;
+/** In place of the 12 minutes that a lost message is away: longer than a batch takes that fails. */
+const SOON_SECONDS = 6;
 
 let source: ReachableSite;
 let deployed: Deployed;
@@ -137,7 +139,7 @@ it('puts aside what a bad deployment cannot handle, and that alone; sent again a
 	// What the store cannot read is tried again by a new message; which this worker cannot send.
 	await clients.dynamo.send(new PutItemCommand({ TableName, Item: { ...row, outputs: { S: '{' } } }));
 	await deployed.stacks.redeploy({ Worker: { QUEUE_URL: `${queueUrl}-that-is-not` } });
-	await clients.sqs.send(new SetQueueAttributesCommand({ QueueUrl: queueUrl, Attributes: { VisibilityTimeout: '1' } }));
+	await clients.sqs.send(new SetQueueAttributesCommand({ QueueUrl: queueUrl, Attributes: { VisibilityTimeout: String(SOON_SECONDS) } }));
 	const Entries = [finished.job_id, 'none of ours'].map((MessageBody, index) => ({ Id: String(index), MessageBody }));
 	await clients.sqs.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }));
 	await setDeliveries(deployed.emulator, true);
