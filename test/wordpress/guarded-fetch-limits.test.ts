@@ -15,9 +15,10 @@ const MiB = 1024 * 1024;
 let server: TestServer;
 let http: GuardedFetch;
 const folder = mkdtempSync(join(tmpdir(), 'guarded-fetch-'));
+const zeros = Buffer.alloc(40 * MiB);
 const ENCODERS = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync };
 /** Made before anybody waits for them. */
-const bombs = new Map(Object.entries(ENCODERS).map(([name, encode]) => [name, encode(Buffer.alloc(40 * MiB))]));
+const bombs = new Map(Object.entries(ENCODERS).map(([name, encode]) => [name, encode(zeros)]));
 /** Bytes of an endless body that were taken from the server. */
 let taken = 0;
 
