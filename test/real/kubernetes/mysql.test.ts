@@ -100,9 +100,9 @@ it('goes with its database: on request', async () => {
 });
 
 it('goes with its database: by the sweep, when Kubernetes alone ended it', async () => {
-	const made = await service.clone(request('lost-on-mysql'));
+	const slot = slotOf(await service.clone(request('lost-on-mysql')));
 	const { namespace } = testEnvironment();
-	await admin().batch.deleteNamespacedJob({ name: slotOf(made), namespace, propagationPolicy: 'Background' });
+	await admin().batch.deleteNamespacedJob({ name: slot, namespace, propagationPolicy: 'Background' });
 	await until(async () => (await left()) === '');
-	await until(async () => (await leftovers(slotOf(made))).length === 0);
+	await until(async () => (await leftovers(slot)).length === 0);
 });

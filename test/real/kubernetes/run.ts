@@ -14,6 +14,7 @@ import { cloneImage } from '../cluster/clone-image.ts';
 import { consumerImage } from '../cluster/consumer-image.ts';
 import { down } from '../cluster/down.ts';
 import { ctr, PAUSE_IMAGE } from '../cluster/images.ts';
+import { defineKeda } from '../cluster/keda.ts';
 import { kubectl } from '../cluster/kubectl.ts';
 import { API_SERVER, CLONE_DOMAIN, CLOSED_ADDRESSES, clusterLayout, type Layout, PUBLIC_ADDRESSES } from '../cluster/layout.ts';
 import { waitFor } from '../cluster/processes.ts';
@@ -26,7 +27,7 @@ const WORKER = { serviceAccount: 'clone-worker', namespace: 'clone-system' };
 const CONSUMER = { serviceAccount: 'consumer', namespace: 'clone-system' };
 
 export interface PrepareOptions {
-	/** Builds the consumer's image, too. */
+	/** Builds the consumer's image and defines what its scaler is told, too. */
 	readonly consumer?: boolean;
 }
 
@@ -52,6 +53,7 @@ export async function prepare(layout: Layout, say: (line: string) => void, optio
 	);
 	// What a run that was cut off has left.
 	await kubectl(layout, ['-n', DEFAULT_PLATFORM_SETTINGS.namespace, 'delete', 'jobs', '--all']);
+	if (options.consumer === true) await defineKeda(layout);
 	const environment: TestEnvironment = {
 		adminKubeconfig: layout.kubeconfig,
 		workerKubeconfig: await workerKubeconfig(layout),

@@ -7,12 +7,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ApiClient } from '../../../bin/demo/api-client.ts';
 import { verifyClone } from '../../../bin/demo/verify.ts';
 import { consumerManifests } from '../../../k8s/platform/consumer.ts';
+import type { Manifest } from '../../../k8s/types.ts';
 import { present } from '../../contracts/support.ts';
 import { SOURCE_ADMIN } from '../../support/sites/boot-site.ts';
 import { clientsOf } from '../aws/support/resources.ts';
 import { programToken } from '../aws/support/user-pool.ts';
 import { admin, leftovers } from '../kubernetes/support/cluster.ts';
 import { testEnvironment } from '../kubernetes/support/environment.ts';
+import { judge } from '../kubernetes/support/judge.ts';
 import { until } from '../kubernetes/support/service.ts';
 import { type ReachableSite, reachableSite } from '../kubernetes/support/source.ts';
 import { type Deployed, deployProduct } from './support/deployed.ts';
@@ -47,13 +49,13 @@ afterAll(async () => {
 	await source.stop();
 });
 
-/** The stack's manifests but KEDA's; the emulator's login in place of Pod Identity's. */
-async function startConsumer(): Promise<void> {
+/** As the stack makes them, for this deployment; the emulator's login in place of Pod Identity's. */
+async function manifestsHere(): Promise<readonly Manifest[]> {
 	const { emulator, stacks } = deployed;
 	const { systemNamespace, consumerImage } = testEnvironment();
 	// A pod of the cluster finds that by itself.
 	const { KUBE_API_URL: _, KUBE_CA: __, NODE_OPTIONS: ___, ...environment } = await functionEnvironment(emulator, 'Api');
-	const manifests = consumerManifests({
+	return consumerManifests({
 		namespace: systemNamespace,
 		image: present(consumerImage ?? undefined),
 		env: { ...environment, ...emulator.environment, DRAIN_SECONDS: String(DRAIN_SECONDS) },
@@ -63,9 +65,16 @@ async function startConsumer(): Promise<void> {
 		messagesAWorker: 5,
 		drainSeconds: DRAIN_SECONDS,
 	});
+}
+
+/** KEDA is not run: its part is done by hand. */
+async function startConsumer(): Promise<void> {
 	const { objects } = admin();
-	for (const manifest of manifests.filter(({ apiVersion }) => !apiVersion.startsWith('keda.sh/')))
-		await objects.create({ ...manifest, metadata: { ...manifest.metadata, ownerReferences: [] } });
+	for (const manifest of await manifestsHere()) {
+		if (!manifest.apiVersion.startsWith('keda.sh/')) {
+			await objects.create({ ...manifest, metadata: { ...manifest.metadata, ownerReferences: [] } });
+		}
+	}
 	await scale(REPLICAS);
 }
 
@@ -104,6 +113,15 @@ async function expectMade(jobId: string): Promise<void> {
 	const made = present(job.result ?? undefined);
 	expect((await verifyClone(source.url, made)).filter((check) => !check.ok)).toEqual([]);
 }
+
+it('is described, with its scaling, by what the cluster and KEDA take', async () => {
+	const manifests = await manifestsHere();
+	expect(manifests.map(({ kind }) => kind)).toEqual(['ServiceAccount', 'Deployment', 'TriggerAuthentication', 'ScaledObject']);
+	for (const manifest of manifests) await judge(manifest);
+	const scaled = present(manifests.at(-1));
+	await expect(judge({ ...scaled, ...{ spec: { ...Object(scaled).spec, mostReplicas: 3 } } })).rejects.toThrow(/mostReplicas/);
+	await expect(judge({ ...scaled, ...{ spec: { ...Object(scaled).spec, maxReplicaCount: 'many' } } })).rejects.toThrow(/maxReplicaCount/);
+});
 
 it('makes and deletes clones from inside the cluster', async () => {
 	await expectMade(await accept('from-a-pod'));

@@ -28,7 +28,7 @@ import { until } from '../kubernetes/support/service.ts';
 import { type ReachableSite, reachableSite } from '../kubernetes/support/source.ts';
 import { type Deployed, deployProduct } from './support/deployed.ts';
 import { jobRow, killInTheMiddle } from './support/job-row.ts';
-import { killFunction, setDeliveries } from './support/lambda-control.ts';
+import { killFunction, setDeliveries, setSweep } from './support/lambda-control.ts';
 
 /** The shortest there is. */
 const TTL_MINUTES = 5;
@@ -192,6 +192,8 @@ it('keeps a booted slot by its sweep, and the next clone has it', async () => {
 it('is taken away by its schedule, from its very second on', async () => {
 	const slot = await slotOf('shop');
 	expect((await fetch(`${shop.clone_url}/wp-login.php`)).status).toBe(200);
+	// Which would do it a little later.
+	await setSweep(deployed.emulator, false);
 	const end = new Date(shop.expires_at).getTime();
 	await new Promise((wake) => setTimeout(wake, Math.max(0, end - Date.now() + 50)));
 	await expect(alice.call('GET', '/api/v2/clones/shop')).rejects.toThrow('404 clone_not_found');
@@ -199,6 +201,7 @@ it('is taken away by its schedule, from its very second on', async () => {
 	// The delete job that waited since the clone was made; the schedule only woke it.
 	expect(await alice.follow(shopJob.replace('clone-', 'delete-'), () => undefined)).toMatchObject({ type: 'delete', status: 'completed' });
 	expect((await fetch(`${shop.clone_url}/`)).status).toBe(404);
+	await setSweep(deployed.emulator, true);
 });
 
 it('leaves nothing of the others once they are deleted, but the pool', async () => {

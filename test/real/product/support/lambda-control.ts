@@ -21,6 +21,27 @@ export async function setDeliveries(emulator: Emulator, Enabled: boolean): Promi
 	await call(emulator, 'PUT', `event-source-mappings/${found[0]?.UUID ?? ''}`, { Enabled });
 }
 
+async function events<Answer>(emulator: Emulator, action: string, body: object): Promise<Answer> {
+	const response = await fetch(emulator.url, {
+		method: 'POST',
+		headers: {
+			'Content-Type': 'application/x-amz-json-1.1',
+			'X-Amz-Target': `AWSEvents.${action}`,
+			Authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${emulator.region}/events/aws4_request, SignedHeaders=host, Signature=x`,
+		},
+		body: JSON.stringify(body),
+	});
+	if (!response.ok) throw new Error(`${action}: ${response.status} ${await response.text()}`);
+	return (await response.json().catch(() => ({}))) as Answer;
+}
+
+/** Stops and starts the rule that runs the sweep. @throws Error unless there is just one rule */
+export async function setSweep(emulator: Emulator, enabled: boolean): Promise<void> {
+	const { Rules } = await events<{ Rules: { Name: string }[] }>(emulator, 'ListRules', {});
+	if (Rules.length !== 1) throw new Error(`There are ${Rules.length} rules.`);
+	await events(emulator, enabled ? 'EnableRule' : 'DisableRule', { Name: Rules[0]?.Name });
+}
+
 /** What a deployed function has in its environment, by a part of its name. @throws Error unless there is just one */
 export async function functionEnvironment(emulator: Emulator, name: string): Promise<Readonly<Record<string, string>>> {
 	const { Functions } = await call<{
