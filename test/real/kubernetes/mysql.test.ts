@@ -2,6 +2,7 @@
  * A clone with `database: "mysql"` on a real cluster and a MariaDB beside it, through the real service; then that nothing is
  * left of it. MariaDB comes with the MySQL suite's own setup (`npm run test:real -- mysql`).
  */
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +19,8 @@ import { execInPod } from './support/exec.ts';
 import { type RunningService, runService, slotOfClone, until } from './support/service.ts';
 import { type ReachableSite, reachableSite } from './support/source.ts';
 
-const POLICY = 'clones-mysql-test';
+/** A run that was cut off may have left its own. */
+const POLICY = `clones-mysql-${randomUUID().slice(0, 8)}`;
 
 let source: ReachableSite;
 let db: Mariadb;

@@ -1,4 +1,5 @@
 /** What is wrong with the cluster, or with the way to it, is said in one sentence before anything is accepted. */
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,7 +89,8 @@ describe('a Role that lacks one verb', () => {
 		rule.resources.flatMap((resource) => rule.verbs.map((verb) => ({ group: rule.apiGroups[0] ?? '', resource, verb }))),
 	);
 	const { namespace, adminKubeconfig } = testEnvironment();
-	const account = { name: 'lacks-a-verb', namespace };
+	// A run that was cut off may have left its own.
+	const account = { name: `lacks-a-verb-${randomUUID().slice(0, 8)}`, namespace };
 	let kubeconfig: string;
 	const rbac = clusterConfig({ kind: 'kubeconfig', path: adminKubeconfig }).makeApiClient(RbacAuthorizationV1Api);
 

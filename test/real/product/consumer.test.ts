@@ -3,6 +3,7 @@
  * make clones in, by their own account. Killed in the middle, told to go in the middle: nothing is lost.
  */
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { PatchStrategy } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ApiClient } from '../../../bin/demo/api-client.ts';
 import { verifyClone } from '../../../bin/demo/verify.ts';
@@ -72,7 +73,8 @@ async function startConsumer(): Promise<void> {
 	const { objects } = admin();
 	for (const manifest of await manifestsHere()) {
 		if (!manifest.apiVersion.startsWith('keda.sh/')) {
-			await objects.create({ ...manifest, metadata: { ...manifest.metadata, ownerReferences: [] } });
+			const own = { ...manifest, metadata: { ...manifest.metadata, ownerReferences: [] } };
+			await objects.patch(own, undefined, undefined, 'test', true, PatchStrategy.ServerSideApply);
 		}
 	}
 	await scale(REPLICAS);
