@@ -57,7 +57,7 @@ export async function startClone(php: string): Promise<RunningClone> {
 		const warm = await fetch(url, { redirect: 'manual' });
 		await agent.call('import_start', importRequest(source.agent, { target: { url }, allow_hosts: ['hooks.example.net'] }));
 		const status = await until(
-			async () => (await agent.call('import_status')).data as unknown as ImportStatus,
+			async () => (await agent.callInPlace('import_status')).data as unknown as ImportStatus,
 			(answer) => answer.state === 'done' || answer.state === 'failed',
 		);
 		if (status.state !== 'done') throw new Error(JSON.stringify(status));

@@ -125,12 +125,24 @@ export class Agent {
 		return openFrame(await this.send(verb, args, forged), this.key);
 	}
 
+	/** A call that must succeed, once the site is there: while an imported one is put in place it answers 503, as to everybody. */
+	async callInPlace(verb: string, args: unknown = {}): Promise<Answer> {
+		for (;;) {
+			const raw = await this.send(verb, args);
+			if (raw.status !== 503 || raw.headers.get('retry-after') !== '1') return succeeded(verb, openFrame(raw, this.key));
+			await new Promise((wake) => setTimeout(wake, 50));
+		}
+	}
+
 	/** A call that must succeed. */
 	async call(verb: string, args: unknown = {}): Promise<Answer> {
-		const answer = await this.ask(verb, args);
-		if (!answer.ok) throw new Error(`${verb}: ${answer.status} ${answer.code}: ${answer.message}`);
-		return answer;
+		return succeeded(verb, await this.ask(verb, args));
 	}
+}
+
+function succeeded(verb: string, answer: Answer): Answer {
+	if (!answer.ok) throw new Error(`${verb}: ${answer.status} ${answer.code}: ${answer.message}`);
+	return answer;
 }
 
 /** Checks magic, proof, length and hash of a frame. @throws Error saying which was wrong */
