@@ -7,9 +7,6 @@ import { parseConsumerEnvironment } from '../lambdas/shared/environment.ts';
 import { workerParts } from '../lambdas/shared/worker-parts.ts';
 import { runConsumer } from './consumer/run-consumer.ts';
 
-/** SQS's own limit. */
-const LONGEST_POLL_SECONDS = 20;
-
 const environment = parseConsumerEnvironment(process.env);
 const parts = awsParts(environment, { service: 'consumer', traceHeader: () => undefined });
 const { telemetry, traces, clock, queue } = parts;
@@ -21,7 +18,7 @@ const running = runConsumer({
 		clock,
 		telemetry,
 		// A poll has to come to its end before the kill.
-		waitSeconds: Math.max(0, Math.min(LONGEST_POLL_SECONDS, environment.DRAIN_SECONDS - 5)),
+		waitSeconds: environment.DRAIN_SECONDS - 5,
 	}),
 	queue,
 	engine: work.engine,

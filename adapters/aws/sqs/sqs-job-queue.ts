@@ -61,7 +61,7 @@ export interface SqsConsumerOptions {
 	readonly queueUrl: string;
 	readonly clock: Clock;
 	readonly telemetry: Telemetry;
-	/** How long a receive waits for a message, 0–20 s; 20 unless given. */
+	/** How long a receive waits for a message, s; 20 unless given, and at most: SQS's own limit. */
 	readonly waitSeconds?: number;
 }
 

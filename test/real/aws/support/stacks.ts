@@ -75,7 +75,6 @@ export async function deployStacks(
 		const { template: synthesized } = assembly.getStackByName(StackName) as { template: StackTemplate };
 		const { template, removed: left } = stripped(synthesized, imported);
 		setEnvironment(template, variables);
-		await uploadAssets(folder, StackName, put);
 		await put(`${StackName}.json`, ofGenerations(JSON.stringify(template), generations));
 		const TemplateURL = `${emulator.url}/${bucket}/${StackName}.json`;
 		return { left, request: { StackName, TemplateURL, Capabilities: ['CAPABILITY_NAMED_IAM' as const] } };
@@ -83,6 +82,7 @@ export async function deployStacks(
 	async function deploy(kind: StackKind, imported: Readonly<Record<string, string>>): Promise<Stack> {
 		const { left, request } = await uploaded(kind, imported, kind === 'service' ? environment : {});
 		removed.push(...left);
+		await uploadAssets(folder, request.StackName, put);
 		await cfn.send(new CreateStackCommand({ ...request, OnFailure: 'DO_NOTHING' }));
 		return complete(cfn, request.StackName);
 	}

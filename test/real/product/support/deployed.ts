@@ -4,10 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Emulator, startEmulator } from '../../aws/support/emulator.ts';
 import { type DeployedStacks, deployStacks, type FunctionEnvironment } from '../../aws/support/stacks.ts';
+import { NODE_ADDRESS } from '../../cluster/layout.ts';
 import { testEnvironment } from '../../kubernetes/support/environment.ts';
-
-/** Where the emulator and the cluster's pods reach each other. */
-const NODE_ADDRESS = '198.18.0.1';
 
 interface Kubeconfig {
 	readonly clusters: readonly { readonly cluster: { readonly server: string; readonly 'certificate-authority-data': string } }[];
@@ -29,6 +27,7 @@ export async function deployProduct(settings: Readonly<Record<string, unknown>>)
 	const tokenFile = join(folder, 'token');
 	writeFileSync(tokenFile, user.token, { mode: 0o600 });
 	const worker = { ...cloneEnvironment(), KUBE_TOKEN_FILE: tokenFile };
+	// The cluster's pods reach it there.
 	const emulator = await startEmulator(NODE_ADDRESS);
 	const facts = { endpoint: cluster.server, ca: cluster['certificate-authority-data'] };
 	const environment: FunctionEnvironment = {
@@ -52,7 +51,7 @@ export async function deployProduct(settings: Readonly<Record<string, unknown>>)
 }
 
 /** What the test cluster has in place of an ALB with a certificate, an image from ECR and nodes that Karpenter made. */
-export function cloneEnvironment(): Readonly<Record<string, string>> {
+function cloneEnvironment(): Readonly<Record<string, string>> {
 	const { image, phpVersion, wpVersion } = testEnvironment();
 	return { CLONE_IMAGE: image, CLONE_PHP: phpVersion, CLONE_WORDPRESS: wpVersion, CLONE_NODES: 'any', CLONE_SCHEME: 'http' };
 }
