@@ -1,25 +1,15 @@
 import type { Emulator } from './emulator.ts';
+import { jsonCall } from './json-call.ts';
 
 type Outputs = Readonly<Record<string, string>>;
 
-/** One action of Cognito's, which has no client here; the emulator takes any signature. */
-async function cognito(
-	emulator: Emulator,
-	action: string,
-	body: object,
-): Promise<{ UserPoolClient: { ClientId: string; ClientSecret: string } }> {
-	const response = await fetch(emulator.url, {
-		method: 'POST',
-		headers: {
-			'Content-Type': 'application/x-amz-json-1.1',
-			'X-Amz-Target': `AWSCognitoIdentityProviderService.${action}`,
-			Authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${emulator.region}/cognito-idp/aws4_request, SignedHeaders=host, Signature=x`,
-		},
-		body: JSON.stringify(body),
-	});
-	if (!response.ok) throw new Error(`${action}: ${response.status} ${await response.text()}`);
-	return (await response.json()) as { UserPoolClient: { ClientId: string; ClientSecret: string } };
-}
+const cognito = (emulator: Emulator, action: string, body: object) =>
+	jsonCall<{ UserPoolClient: { ClientId: string; ClientSecret: string } }>(
+		emulator,
+		'cognito-idp',
+		`AWSCognitoIdentityProviderService.${action}`,
+		body,
+	);
 
 function output(outputs: Outputs, name: string): string {
 	const [, value] = Object.entries(outputs).find(([key]) => key.startsWith(name)) ?? [];

@@ -1,13 +1,12 @@
-/** What a test does to deployed functions from outside; the emulator takes any signature, so no client is needed for it. */
+/** What a test does to deployed functions from outside. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Emulator } from '../../aws/support/emulator.ts';
+import { jsonCall, unsigned } from '../../aws/support/json-call.ts';
 
 async function call<Answer>(emulator: Emulator, method: string, path: string, body?: object): Promise<Answer> {
 	const response = await fetch(`${emulator.url}/2015-03-31/${path}`, {
 		method,
-		headers: {
-			Authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${emulator.region}/lambda/aws4_request, SignedHeaders=host, Signature=x`,
-		},
+		headers: unsigned(emulator, 'lambda'),
 		...(body === undefined ? {} : { body: JSON.stringify(body) }),
 	});
 	if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
@@ -21,19 +20,8 @@ export async function setDeliveries(emulator: Emulator, Enabled: boolean): Promi
 	await call(emulator, 'PUT', `event-source-mappings/${found[0]?.UUID ?? ''}`, { Enabled });
 }
 
-async function events<Answer>(emulator: Emulator, action: string, body: object): Promise<Answer> {
-	const response = await fetch(emulator.url, {
-		method: 'POST',
-		headers: {
-			'Content-Type': 'application/x-amz-json-1.1',
-			'X-Amz-Target': `AWSEvents.${action}`,
-			Authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${emulator.region}/events/aws4_request, SignedHeaders=host, Signature=x`,
-		},
-		body: JSON.stringify(body),
-	});
-	if (!response.ok) throw new Error(`${action}: ${response.status} ${await response.text()}`);
-	return (await response.json().catch(() => ({}))) as Answer;
-}
+const events = <Answer>(emulator: Emulator, action: string, body: object) =>
+	jsonCall<Answer>(emulator, 'events', `AWSEvents.${action}`, body);
 
 /** Stops and starts the rule that runs the sweep. @throws Error unless there is just one rule */
 export async function setSweep(emulator: Emulator, enabled: boolean): Promise<void> {
