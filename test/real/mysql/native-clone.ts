@@ -11,7 +11,7 @@ import { defaultCacheDir } from '../../../adapters/embedded/playground/bundle/wo
 import { layOutCloneImage } from '../../../bin/clone-image.ts';
 import type { DatabaseConnection } from '../../../core/ports.ts';
 import type { ImportStatus } from '../../plugin/import/support/slot.ts';
-import { Agent, openFrame } from '../../support/migrator/agent.ts';
+import { Agent } from '../../support/migrator/agent.ts';
 import { freePort } from './mariadb.ts';
 
 /** www-data. */
@@ -95,12 +95,7 @@ export async function startNativeClone(tree: ImageTree, database: DatabaseConnec
 		agent,
 		setDatabase,
 		async status() {
-			for (;;) {
-				const raw = await agent.send('import_status');
-				// For the moment of the switch there is no site to ask.
-				if (raw.status === 503 && raw.headers.get('retry-after') === '1') continue;
-				return openFrame(raw, key).data as unknown as ImportStatus;
-			}
+			return (await agent.askInPlace('import_status')).data as unknown as ImportStatus;
 		},
 		async import(source, changes = {}) {
 			await agent.call('import_start', {

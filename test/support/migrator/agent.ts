@@ -125,13 +125,18 @@ export class Agent {
 		return openFrame(await this.send(verb, args, forged), this.key);
 	}
 
-	/** A call that must succeed, once the site is there: while an imported one is put in place it answers 503, as to everybody. */
-	async callInPlace(verb: string, args: unknown = {}): Promise<Answer> {
+	/** As `ask`, once the site is there: while an imported one is put in place it answers 503, as to everybody. */
+	async askInPlace(verb: string, args: unknown = {}): Promise<Answer> {
 		for (;;) {
 			const raw = await this.send(verb, args);
-			if (raw.status !== 503 || raw.headers.get('retry-after') !== '1') return succeeded(verb, openFrame(raw, this.key));
+			if (raw.status !== 503 || raw.headers.get('retry-after') !== '1') return openFrame(raw, this.key);
 			await new Promise((wake) => setTimeout(wake, 50));
 		}
+	}
+
+	/** As `call`, once the site is there. */
+	async callInPlace(verb: string, args: unknown = {}): Promise<Answer> {
+		return succeeded(verb, await this.askInPlace(verb, args));
 	}
 
 	/** A call that must succeed. */
